@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# A thin face over Meson and ninja. `make help` lists the targets.
+#
+#   make check CC=clang BUILD=build-clang     another compiler, in a build folder of its own
+#   make build MESON_FLAGS=-Db_sanitize=address,undefined BUILD=build-asan
+
+BUILD ?= build
+MESON_FLAGS ?=
+export BUILD
+
+# A compiler named on the command line or in the environment goes to Meson; make's own default does not.
+ifneq ($(filter command line environment,$(origin CC)),)
+export CC
+endif
+
+ifeq ($(CI),true)
+MESON_FLAGS += --werror
+endif
+
+.PHONY: build
+build: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+# A room that gains a meson.build is noticed here; ninja itself notices changes to those it knows.
+$(BUILD)/build.ninja: meson.build $(wildcard */meson.build) | deps-build
+	@if [ -f $@ ]; then meson setup --reconfigure $(BUILD) $(MESON_FLAGS) >$(BUILD)/setup.log; \
+	else mkdir -p $(BUILD) && meson setup $(BUILD) $(MESON_FLAGS) >$(BUILD)/setup.log; fi \
+	|| { cat $(BUILD)/setup.log >&2; exit 1; }
+	@touch $@
+
+.PHONY: deps-build deps-test deps-lint
+deps-build deps-test deps-lint: deps-%:
+	@scripts/deps $*
+
+.PHONY: demo
+demo: deps-test build
+	@scripts/demo
+
+.PHONY: check
+check: deps-test build
+	@scripts/check
+
+.PHONY: check-svm
+check-svm: deps-test build
+	@tests/svm/run
+
+.PHONY: bench
+bench: deps-test build
+	@bench/run
+
+.PHONY: fuzz
+fuzz: deps-test
+	@scripts/fuzz
+
+.PHONY: lint
+lint: deps-lint build
+	@scripts/lint
+
+.PHONY: fmt
+fmt: deps-lint
+	@scripts/fmt
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: help
+help:
+	@echo 'build      what runs: dayfly, dayfly-monitor, dayfly-kernel in $(BUILD)/bin (the default)'
+	@echo 'demo       shows the main job on ordinary programs'
+	@echo 'check      every test; the last line counts them'
+	@echo 'check-svm  the guest tests on AMD-V, emulated (part of check)'
+	@echo 'bench      measures, prints a table, writes $(BUILD)/bench.json'
+	@echo 'fuzz       every fuzz target for a short while (SECONDS=30 each)'
+	@echo 'lint       format, clang-tidy and cppcheck'
+	@echo 'fmt        formats the C files in place'
+	@echo 'clean      removes $(BUILD)'
