@@ -38,7 +38,7 @@ demo: deps-test build
 	@scripts/demo
 
 .PHONY: check
-check: deps-test build
+check: deps-test deps-lint build
 	@scripts/check
 
 .PHONY: check-svm
