@@ -39,6 +39,9 @@ struct file_ops {
 	uint64_t (*frames)(struct file *f, uint64_t index, uint64_t max, gpa_t *gpa);
 	int (*path)(struct file *f, char *buf, size_t size); /* absolute path; for /proc and maps */
 	void (*release)(struct file *f); /* last reference is gone */
+	/* fcntl commands of one kind of file (F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS).
+	 * Missing: the command's usual error. */
+	int64_t (*control)(struct file *f, int cmd, uint64_t arg);
 };
 
 struct file {
@@ -47,7 +50,16 @@ struct file {
 	unsigned flags; /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_PATH ... */
 	uint64_t pos;
 	void *data; /* of the implementation */
+	void *watches; /* feature events: its epoll items on this file, NULL: none */
 };
+
+/* Hook of the feature `events`; NULL while it is absent. */
+struct event_hooks {
+	/* The last reference of a file with watches is gone: they end. file_unref calls it before the
+	 * release op. */
+	void (*file_gone)(struct file *f);
+};
+extern struct event_hooks event_hooks;
 
 /* New file with one reference. -ENOMEM. */
 int file_new(const struct file_ops *ops, unsigned flags, void *data, struct file **out) must_check;
