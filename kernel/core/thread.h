@@ -28,17 +28,16 @@ enum thread_state { THREAD_RUNNABLE, THREAD_SLEEPING, THREAD_DEAD };
 #define WORK_SIGNAL 1u /* a signal may be deliverable */
 #define WORK_RESCHED 2u /* another thread may be more deserving */
 #define WORK_EXIT 4u /* the thread is to end */
+#define WORK_RETURN 8u /* registers other than rax were changed: restore them all on return */
 
 struct thread {
 	uint64_t kernel_rsp; /* while not running; arch/x86_64/switch.S knows this offset (0) */
 	uint64_t kernel_stack_top; /* 8 */
 	uint64_t fs_base, gs_base; /* while not running */
 	void *xsave; /* vector state while not running, 64-byte aligned */
-	struct frame *frame; /* the program's registers while in the kernel */
+	struct frame *frame; /* the program's registers, at the top of the kernel stack */
+	unsigned work; /* WORK_*; entry.S knows this offset (48) */
 	enum thread_state state;
-	unsigned work; /* WORK_* */
-	bool in_call; /* the frame is of a system call */
-	bool full_return; /* return by iretq: registers were changed other than rax */
 	int tid;
 	struct list run; /* on the run queue */
 	struct list all; /* on thread_list */
@@ -122,6 +121,9 @@ void timer_cancel(struct timer *t);
 /* Fires what is due. Called after each wait and tick, and by calls that look at timers. */
 void timers_run(void);
 
+/* As -ERESTART (errno.h), for calls that are restarted after every handler, SA_RESTART or not. */
+#define ERESTARTNOINTR 513
+
 /* --- hooks of features into the core; NULL while the feature is absent --- */
 
 struct signal_hooks {
@@ -137,12 +139,20 @@ struct signal_hooks {
 	void (*thread_init)(struct thread *t, struct thread *parent); /* parent NULL: first */
 	void (*thread_exit)(struct thread *t);
 	void (*exec)(void); /* execve resets handlers */
+	/* Blocks exactly the signals in `mask` (bit n-1: signal n) while the current call sleeps: ppoll,
+	 * pselect6, epoll_pwait. mask_pop puts the former mask back; when the call was interrupted that
+	 * happens behind the delivery instead. */
+	void (*mask_push)(uint64_t mask);
+	void (*mask_pop)(bool interrupted);
 };
 extern struct signal_hooks signal_hooks;
 
 struct task_hooks {
 	/* clear_tid, robust futexes of a thread that ends */
 	void (*thread_exit)(struct thread *t);
+	/* execve, before the old program is gone: ends all other threads and returns when they have
+	 * ended; the current one becomes the first thread. */
+	void (*exec)(void);
 };
 extern struct task_hooks task_hooks;
 
