@@ -14,7 +14,6 @@
 #include <kernel/core/errno.h>
 #include <kernel/mm/user.h>
 #include <kernel/task/task.h>
-#include <kernel/time/clock.h>
 
 #define BUCKETS 64
 
@@ -267,28 +266,20 @@ static int read_deadline(gva_t timeout, int op, uint64_t *deadline)
 	int command = op & FUTEX_CMD_MASK;
 	bool real = op & FUTEX_CLOCK_REALTIME || command == FUTEX_LOCK_PI;
 	struct timespec64 ts;
-	uint64_t ns, now;
+	uint64_t ns;
 
 	*deadline = DF_FOREVER;
 	if (!timeout)
 		return 0;
 	if (user_get(&ts, timeout))
 		return -EFAULT;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NS_PER_S)
+	if (!timespec_valid(&ts))
 		return -EINVAL;
-	if (ts.tv_sec >= INT64_MAX / (int64_t)NS_PER_S)
-		return 0;
-	ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-	now = clock_monotonic();
-	if (command == FUTEX_WAIT) {
-		*deadline = now + ns;
-	} else if (real) {
-		uint64_t wall = clock_realtime();
-
-		*deadline = ns > wall ? now + (ns - wall) : now;
-	} else {
-		*deadline = ns;
-	}
+	ns = timespec_to_ns(&ts);
+	if (command == FUTEX_WAIT)
+		*deadline = deadline_in(ns);
+	else
+		*deadline = deadline_at(real ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns);
 	return 0;
 }
 

@@ -8,10 +8,7 @@
 #define KERNEL_TASK_H
 
 #include <kernel/core/thread.h>
-
-struct timespec64 {
-	int64_t tv_sec, tv_nsec;
-};
+#include <kernel/time/timespec.h>
 
 /* The living thread with this id, 0 meaning the current one. NULL: none. */
 struct thread *task_find(int tid);
