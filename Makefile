@@ -72,7 +72,7 @@ help:
 	@echo 'check      every test; the last line counts them'
 	@echo 'check-svm  the guest tests on AMD-V, emulated (part of check)'
 	@echo 'bench      measures, prints a table, writes $(BUILD)/bench.json'
-	@echo 'fuzz       every fuzz target for a short while (SECONDS=30 each)'
+	@echo 'fuzz       every fuzz target for a short while (FUZZ_SECONDS=30 each)'
 	@echo 'lint       format, clang-tidy and cppcheck'
 	@echo 'fmt        formats the C files in place'
 	@echo 'clean      removes $(BUILD)'
