@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `dayfly doctor`: what is missing on this machine, and how to get it. Changes nothing but the (empty) cache directory. */
+#include "cli/cli.h"
+
+#include "host/cleanup.h"
+#include "host/path.h"
+#include "image/roots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DOCTOR_STATUS 1
+
+static bool report(bool good, const char *what, const char *advice)
+{
+	printf("%-4s %s\n", good ? "ok" : "BAD", what);
+	if (!good && advice)
+		printf("     %s\n", advice);
+	return good;
+}
+
+static bool check_kvm(void)
+{
+	DF_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int version;
+
+	if (fd < 0 && errno == ENOENT)
+		return report(false, "/dev/kvm: not there",
+			"Switch on virtualization (VT-x or AMD-V) in the firmware, or nested virtualization in the "
+			"cloud or hypervisor this machine runs on; then load kvm_intel or kvm_amd.");
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		return report(false, "/dev/kvm: permission denied",
+			"Join the group kvm (sudo usermod -aG kvm $USER) and log in again.");
+	if (fd < 0)
+		return report(false, "/dev/kvm: cannot be opened", df_errno_text(errno));
+	version = ioctl(fd, KVM_GET_API_VERSION, 0);
+	return report(version == KVM_API_VERSION, "/dev/kvm: usable",
+		"This kernel speaks another version of the KVM interface.");
+}
+
+static bool check_beside(const char *name, int mode)
+{
+	DF_FREE char *directory = own_directory();
+	DF_FREE char *path = directory ? df_path_join(directory, name) : NULL;
+	char what[256];
+	bool good = path && access(path, mode) == 0;
+
+	snprintf(what, sizeof(what), "%s: %s", name, good ? "found" : "not found beside dayfly");
+	return report(good, what, "Build it with `make build`, or install dayfly again.");
+}
+
+static bool check_cache(void)
+{
+	DF_FREE char *directory = roots_directory();
+	char what[512];
+	int error = directory ? df_make_dirs(directory, 0700) : -ENOMEM;
+
+	if (!error && access(directory, W_OK | X_OK) < 0)
+		error = -errno;
+	snprintf(what, sizeof(what), "cache %s: %s", directory ? directory : "",
+		error ? df_errno_text(error) : "writable");
+	return report(error == 0, what, "Name another place in XDG_CACHE_HOME.");
+}
+
+void command_doctor_help(void)
+{
+	printf("Usage: dayfly doctor\n\n"
+	       "Checks what dayfly needs and says how to get what is missing.\n"
+	       "Exit status: 0 when all is well, 1 otherwise.\n");
+}
+
+int command_doctor(int argc, char **argv)
+{
+	const struct flag none[] = {{0}};
+	struct df_err err;
+	int next, result;
+	bool good;
+
+	result = flags_parse(none, NULL, argc, argv, &next, &err);
+	if (result == FLAGS_HELP) {
+		command_doctor_help();
+		return CLI_OK;
+	}
+	if (result)
+		return cli_fail(&err, CLI_FAILED);
+	good = check_kvm();
+	good &= check_beside("dayfly-monitor", X_OK);
+	good &= check_beside("dayfly-kernel", R_OK);
+	good &= check_cache();
+	return good ? CLI_OK : DOCTOR_STATUS;
+}
