@@ -13,15 +13,15 @@
 
 #include "bare.h"
 
-#define ROUNDS    11
-#define EXITS     500
-#define TRAPS     2000 /* in one round, which also holds one exit */
-#define MSR_STAR  0xc0000081
+#define ROUNDS 11
+#define EXITS 500
+#define TRAPS 2000 /* in one round, which also holds one exit */
+#define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_FMASK 0xc0000084
 
 #define STRING_(x) #x
-#define STRING(x)  STRING_(x)
+#define STRING(x) STRING_(x)
 
 extern const char exit_code[], exit_code_end[], trap_code[], trap_code_end[], stub[], stub_end[];
 

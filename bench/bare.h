@@ -32,7 +32,7 @@ enum {
 	BARE_PAGES = 10,
 };
 
-#define BARE_PORT     0x80
+#define BARE_PORT 0x80
 #define BARE_CS_RING0 0x10
 #define BARE_SS_RING3 0x2b
 #define BARE_CS_RING3 0x33
@@ -107,7 +107,7 @@ static inline void bare_sregs(struct kvm_sregs *s)
 	s->gdt.limit = 0x4f;
 	s->cr0 = 0x80050033; /* PG AM WP NE ET MP PE */
 	s->cr3 = BARE_PML4;
-	s->cr4 = 0x620;  /* PAE OSFXSR OSXMMEXCPT */
+	s->cr4 = 0x620; /* PAE OSFXSR OSXMMEXCPT */
 	s->efer = 0x501; /* SCE LME LMA */
 }
 
@@ -119,8 +119,8 @@ static inline void bare_init(struct bare_vm *vm, const void *code, size_t code_b
 	int fd = ioctl(kvm, KVM_CREATE_VM, 0);
 	bare_check(fd >= 0, "KVM_CREATE_VM");
 
-	vm->memory = mmap(
-		NULL, BARE_PAGES << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	vm->memory = mmap(NULL, BARE_PAGES << 12, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bare_check(vm->memory != MAP_FAILED, "mmap");
 	struct kvm_userspace_memory_region slot = {
 		.memory_size = BARE_PAGES << 12, .userspace_addr = (uint64_t)vm->memory};

@@ -13,7 +13,7 @@
 #include "guest/clock.h"
 
 #define COMMANDS_MAX 8
-#define ROUNDS_MAX   10000
+#define ROUNDS_MAX 10000
 
 extern char **environ;
 
@@ -50,7 +50,8 @@ int main(int argc, char **argv)
 	posix_spawn_file_actions_t actions;
 
 	for (int i = 2; i < argc - 1; i++) {
-		if (strcmp(argv[i], "--") == 0 && commands < COMMANDS_MAX) {
+		if (strcmp(argv[i], "--") == 0 && strcmp(argv[i + 1], "--") != 0 &&
+			commands < COMMANDS_MAX) {
 			argv[i] = NULL;
 			command[commands++] = argv + i + 1;
 		}

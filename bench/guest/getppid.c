@@ -4,7 +4,7 @@
 
 #include "clock.h"
 
-#define WARM  1000
+#define WARM 1000
 #define CALLS 1000000
 
 int main(void)

@@ -7,8 +7,8 @@
 
 #include "clock.h"
 
-#define BLOCK  64
-#define CHUNK  65536
+#define BLOCK 64
+#define CHUNK 65536
 #define CHUNKS 4096
 
 static const uint32_t round_constants[64] = {

@@ -6,7 +6,7 @@
 
 #include "clock.h"
 
-#define WARM  10
+#define WARM 10
 #define CALLS 2000
 
 /* void getppid_loop(long times): in its own text, between instructions that are never run. */
