@@ -184,21 +184,20 @@ static void wait_interrupted(void)
 	uint32_t word = 1;
 	struct sigaction action = {.sa_handler = on_signal};
 	timer_t timer;
-	struct itimerspec when = {.it_value = {0, 20000000}};
+	struct itimerspec when = {{0, 20000000}, {0, 20000000}}; /* again, should the first come too early */
 	caught = 0;
 	sigaction(SIGALRM, &action, NULL);
 	timer_create(CLOCK_MONOTONIC, NULL, &timer);
 	timer_settime(timer, 0, &when, NULL);
 	say("%s", rc(futex(&word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0)));
-	say("caught=%d", (int)caught);
-	/* With SA_RESTART the wait goes on until its own limit. */
+	say("caught=%s", yes(caught > 0));
+	/* A wait with a relative limit is not restarted, SA_RESTART or not. */
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGALRM, &action, NULL);
-	struct timespec limit = {0, 60000000};
+	struct timespec limit = {10, 0};
 	timer_settime(timer, 0, &when, NULL);
-	int64_t begin = now_ns(CLOCK_MONOTONIC);
-	say("restarted=%s", rc(futex(&word, FUTEX_WAIT_PRIVATE, 1, &limit, NULL, 0)));
-	say("waited=%s caught=%d", waited(begin, 60000000), (int)caught);
+	say("limited=%s", rc(futex(&word, FUTEX_WAIT_PRIVATE, 1, &limit, NULL, 0)));
+	say("caught=%s", yes(caught > 0));
 	timer_delete(timer);
 }
 

@@ -91,13 +91,13 @@ static void poll_interrupted(void)
 	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
 	sigaction(SIGALRM, &action, NULL);
 	alarms = 0;
-	struct itimerspec when = {.it_value = {0, 20000000}};
+	struct itimerspec when = {{0, 20000000}, {0, 20000000}}; /* again, should the first come too early */
 	timer_t timer;
 	say("timer=%s", rc(timer_create(CLOCK_MONOTONIC, NULL, &timer)));
 	timer_settime(timer, 0, &when, NULL);
 	/* SA_RESTART does not restart poll. */
 	say("poll=%s", rc(poll(NULL, 0, 10000)));
-	say("alarms=%d", (int)alarms);
+	say("alarms=%s", yes(alarms > 0));
 	timer_delete(timer);
 }
 

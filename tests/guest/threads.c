@@ -636,16 +636,22 @@ static void c11_threads(void)
 	say("result=%d", result);
 }
 
+static void *fail_once(void *unused)
+{
+	(void)unused;
+	close(-1);
+	return (void *)(intptr_t)errno;
+}
+
 static void errno_is_per_thread(void)
 {
 	pthread_t thread;
 	void *result;
 	errno = EXDEV;
-	pthread_create(&thread, NULL, plus_one, NULL);
+	pthread_create(&thread, NULL, fail_once, NULL);
 	pthread_join(thread, &result);
-	pthread_create(&thread, NULL, (void *(*)(void *))(void (*)(void))getpid, NULL);
-	pthread_join(thread, &result);
-	say("%s", errno_name(errno));
+	say("other=%s", errno_name((int)(intptr_t)result));
+	say("own=%s", errno_name(errno));
 }
 
 static void *leave_last(void *unused)
