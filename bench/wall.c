@@ -23,9 +23,9 @@ static uint64_t run(char **argv, const posix_spawn_file_actions_t *actions)
 	pid_t pid;
 	uint64_t start = now_ns();
 
-	if (posix_spawn(&pid, argv[0], actions, NULL, argv, environ) != 0 ||
+	if (argv[0] == NULL || posix_spawn(&pid, argv[0], actions, NULL, argv, environ) != 0 ||
 		waitpid(pid, &status, 0) != pid) {
-		perror(argv[0]);
+		fprintf(stderr, "%s: cannot be run\n", argv[0] ? argv[0] : "an empty command");
 		exit(1);
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -50,8 +50,7 @@ int main(int argc, char **argv)
 	posix_spawn_file_actions_t actions;
 
 	for (int i = 2; i < argc - 1; i++) {
-		if (strcmp(argv[i], "--") == 0 && strcmp(argv[i + 1], "--") != 0 &&
-			commands < COMMANDS_MAX) {
+		if (strcmp(argv[i], "--") == 0 && commands < COMMANDS_MAX) {
 			argv[i] = NULL;
 			command[commands++] = argv + i + 1;
 		}
