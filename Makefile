@@ -2,9 +2,12 @@
 #
 # A thin face over Meson and ninja. `make help` lists the targets.
 #
-#   make check CC=clang BUILD=build-clang     another compiler, in a build folder of its own
-#   make build MESON_FLAGS=-Db_sanitize=address,undefined BUILD=build-asan
+#   make check CC=clang                 another compiler, in a build folder of its own (build-clang)
+#   make build BUILD=build-asan MESON_FLAGS=-Db_sanitize=address,undefined
 
+ifeq ($(origin CC),command line)
+BUILD ?= build-$(notdir $(firstword $(CC)))
+endif
 BUILD ?= build
 MESON_FLAGS ?=
 export BUILD
