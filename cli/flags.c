@@ -45,8 +45,8 @@ const char *nearest_name(const char *word, const char *const *names)
 	return nearest;
 }
 
-static int unknown_flag(
-	const struct flag *flags, const char *word, size_t length, struct df_err *err)
+static int unknown_flag(const struct flag *flags, const char *word, size_t length,
+	struct df_err *err)
 {
 	const char *nearest = NULL;
 	size_t best = SIZE_MAX;
@@ -66,8 +66,8 @@ static int unknown_flag(
 }
 
 /* Takes the flag at argv[*at] and its value; *at is then at the next word. */
-static int take_flag(
-	const struct flag *flags, void *options, int argc, char **argv, int *at, struct df_err *err)
+static int take_flag(const struct flag *flags, void *options, int argc, char **argv, int *at,
+	struct df_err *err)
 {
 	const char *word = argv[*at], *equals = strchr(word, '='), *value = NULL;
 	size_t length = equals ? (size_t)(equals - word) : strlen(word);

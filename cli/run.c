@@ -82,8 +82,8 @@ static int use_image(const struct run_options *options, struct run_program *prog
 	int error;
 
 	if (fd < 0 || fstat(fd, &now) < 0)
-		return df_err_set(
-			err, CLI_FAILED, "--root %s: %s", options->root, df_errno_text(errno));
+		return df_err_set(err, CLI_FAILED, "--root %s: %s", options->root,
+			df_errno_text(errno));
 	if (options->file_count > 0)
 		return df_err_set(err, CLI_FAILED,
 			"--file cannot add to a finished image; use --root with a directory");
@@ -168,8 +168,8 @@ static int find_root(const struct run_options *options, struct run_program *prog
 		return status ? status : gather_image(options, program, NULL, image, err);
 	}
 	if (stat(options->root, &root) < 0)
-		return df_err_set(
-			err, CLI_FAILED, "--root %s: %s", options->root, df_errno_text(errno));
+		return df_err_set(err, CLI_FAILED, "--root %s: %s", options->root,
+			df_errno_text(errno));
 	if (!S_ISDIR(root.st_mode))
 		return use_image(options, program, image, err);
 	status = run_find_in_root(program, options, options->root, err);
@@ -202,8 +202,8 @@ static int become_monitor(const struct run_options *options, const struct run_pr
 	size_t count = 0;
 
 	if (!monitor || !kernel || !memory || !timeout || !features || !words)
-		return df_err_set(
-			err, CLI_FAILED, "starting the monitor failed: %s", df_errno_text(errno));
+		return df_err_set(err, CLI_FAILED, "starting the monitor failed: %s",
+			df_errno_text(errno));
 	words[count++] = "dayfly-monitor";
 	words[count++] = "run";
 	words[count++] = "--kernel";
@@ -237,8 +237,8 @@ static int become_monitor(const struct run_options *options, const struct run_pr
 		return df_err_set(err, CLI_FAILED,
 			"%s was not found; it belongs beside dayfly: build it with `make build`",
 			monitor);
-	return df_err_set(
-		err, CLI_FAILED, "%s cannot be started: %s", monitor, df_errno_text(errno));
+	return df_err_set(err, CLI_FAILED, "%s cannot be started: %s", monitor,
+		df_errno_text(errno));
 }
 
 int command_run(int argc, char **argv)
@@ -269,6 +269,6 @@ int command_run(int argc, char **argv)
 	if (status)
 		return cli_fail(&err, status);
 	options.env[options.env_count] = NULL;
-	return cli_fail(
-		&err, become_monitor(&options, &program, image, argv + next, argc - next, &err));
+	return cli_fail(&err,
+		become_monitor(&options, &program, image, argv + next, argc - next, &err));
 }

@@ -40,7 +40,7 @@ static bool is_shim(const char *path, size_t directory_length)
 	size_t length = strlen(name);
 
 	return directory_length >= length &&
-	       memcmp(path + directory_length - length, name, length) == 0 && is_script(path);
+		memcmp(path + directory_length - length, name, length) == 0 && is_script(path);
 }
 
 static bool on_guest_path(const char *directory, size_t length)
@@ -65,8 +65,8 @@ static int not_found(const char *typed, struct df_err *err)
 	return CLI_NOT_FOUND;
 }
 
-static int found(
-	struct run_program *program, const char *path, size_t directory_length, struct df_err *err)
+static int found(struct run_program *program, const char *path, size_t directory_length,
+	struct df_err *err)
 {
 	program->path = df_path_absolute(path);
 	if (!program->path)
@@ -86,8 +86,8 @@ static int search_path(struct run_program *program, struct df_err *err)
 		part = RUN_GUEST_PATH;
 	while (*part) {
 		size_t length = strcspn(part, ":");
-		DF_FREE char *path = df_format(
-			"%.*s%s%s", (int)length, part, length ? "/" : "./", program->typed);
+		DF_FREE char *path = df_format("%.*s%s%s", (int)length, part, length ? "/" : "./",
+			program->typed);
 
 		if (!path)
 			return df_err_set(err, CLI_FAILED, "out of memory");
@@ -145,8 +145,8 @@ int run_find_in_root(struct run_program *program, const struct run_options *opti
 	program->argv0 = program->typed;
 	if (strchr(program->typed, '/')) {
 		program->path = *program->typed == '/'
-					? strdup(program->typed)
-					: df_path_join(options->workdir, program->typed);
+			? strdup(program->typed)
+			: df_path_join(options->workdir, program->typed);
 		if (!program->path)
 			return df_err_set(err, CLI_FAILED, "out of memory");
 		df_path_clean(program->path);

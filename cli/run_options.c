@@ -113,8 +113,8 @@ static int set_env(void *into, const char *value, struct df_err *err)
 		text = host_env(value);
 	/* A variable that the host does not have, the guest does not have either. */
 	if (text && put_env(options, text) < 0)
-		return df_err_set(
-			err, -E2BIG, "there are more than %d variables", RUN_LIST_MAX - 1);
+		return df_err_set(err, -E2BIG, "there are more than %d variables",
+			RUN_LIST_MAX - 1);
 	return 0;
 }
 
@@ -128,8 +128,8 @@ static int set_timeout(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
-static int switch_feature(
-	struct run_options *options, const char *name, bool on, struct df_err *err)
+static int switch_feature(struct run_options *options, const char *name, bool on,
+	struct df_err *err)
 {
 	const char *nearest;
 

@@ -96,8 +96,8 @@ static int collect(const struct df_child *child, const int fds[2], struct df_chi
 
 			if (polls[i].fd < 0 || !polls[i].revents)
 				continue;
-			more = drain(
-				polls[i].fd, into[i], child->output_cap_bytes, &result->truncated);
+			more = drain(polls[i].fd, into[i], child->output_cap_bytes,
+				&result->truncated);
 			if (more < 0)
 				return more;
 			if (!more)
@@ -161,8 +161,8 @@ int df_child_run(const struct df_child *child, struct df_child_result *result, s
 	}
 	if (error) {
 		df_child_result_deinit(result);
-		return df_err_set(
-			err, error, "running %s failed: %s", child->path, df_errno_text(error));
+		return df_err_set(err, error, "running %s failed: %s", child->path,
+			df_errno_text(error));
 	}
 	return 0;
 }

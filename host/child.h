@@ -14,16 +14,16 @@
 #include <stddef.h>
 
 struct df_child {
-	const char *path;           /* file to execute; not searched on PATH */
-	char *const *arguments;     /* from argument 0 on, NULL at the end */
-	char *const *environment;   /* NULL at the end; a NULL here means an empty environment */
-	size_t output_cap_bytes;    /* of each stream; what comes after it is dropped */
+	const char *path; /* file to execute; not searched on PATH */
+	char *const *arguments; /* from argument 0 on, NULL at the end */
+	char *const *environment; /* NULL at the end; a NULL here means an empty environment */
+	size_t output_cap_bytes; /* of each stream; what comes after it is dropped */
 	unsigned int time_limit_ms; /* 0: none. A child that takes longer is killed. */
 };
 
 struct df_child_result {
 	int exit_status; /* 0 to 255, or 128 + signal */
-	bool truncated;  /* the cap cut one of the streams */
+	bool truncated; /* the cap cut one of the streams */
 	struct df_str output;
 	struct df_str errors;
 };

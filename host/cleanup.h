@@ -29,11 +29,11 @@ struct df_mapping {
 
 #define DF_MAPPING_NONE ((struct df_mapping){NULL, 0})
 
-#define DF_CLOSE    __attribute__((cleanup(df_cleanup_fd)))
-#define DF_FREE     __attribute__((cleanup(df_cleanup_free)))
-#define DF_FCLOSE   __attribute__((cleanup(df_cleanup_file)))
+#define DF_CLOSE __attribute__((cleanup(df_cleanup_fd)))
+#define DF_FREE __attribute__((cleanup(df_cleanup_free)))
+#define DF_FCLOSE __attribute__((cleanup(df_cleanup_file)))
 #define DF_CLOSEDIR __attribute__((cleanup(df_cleanup_dir)))
-#define DF_UNMAP    __attribute__((cleanup(df_cleanup_mapping)))
+#define DF_UNMAP __attribute__((cleanup(df_cleanup_mapping)))
 
 /* Empties the variable and returns what it held: the caller owns it now. */
 #define df_take_ptr(pointer)                          \

@@ -17,7 +17,7 @@ struct df_str {
 };
 
 #define DF_STR_EMPTY ((struct df_str){NULL, 0, 0, false})
-#define DF_STR       __attribute__((cleanup(df_str_deinit)))
+#define DF_STR __attribute__((cleanup(df_str_deinit)))
 
 /* Frees the text; the builder is empty and usable afterwards. */
 void df_str_deinit(struct df_str *str);

@@ -16,14 +16,18 @@
 static const struct {
 	const char *path, *text;
 } generated[] = {
-	{"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
-			"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
-	{"/etc/group", "root:x:0:\n"
-		       "nogroup:x:65534:\n"},
-	{"/etc/hosts", "127.0.0.1\tlocalhost\n"
-		       "::1\tlocalhost ip6-localhost ip6-loopback\n"},
-	{"/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
-			       "networks: files\nprotocols: files\nservices: files\n"},
+	{"/etc/passwd",
+		"root:x:0:0:root:/root:/bin/sh\n"
+		"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+	{"/etc/group",
+		"root:x:0:\n"
+		"nogroup:x:65534:\n"},
+	{"/etc/hosts",
+		"127.0.0.1\tlocalhost\n"
+		"::1\tlocalhost ip6-localhost ip6-loopback\n"},
+	{"/etc/nsswitch.conf",
+		"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
+		"networks: files\nprotocols: files\nservices: files\n"},
 };
 
 static const struct {
@@ -82,8 +86,8 @@ int gather_base(struct gather *g)
 	if (!error && g->options.time_zone)
 		error = gather_time_zone(g, g->options.time_zone);
 	if (error)
-		return df_err_set(
-			g->err, error, "gathering the base files failed: %s", df_errno_text(error));
+		return df_err_set(g->err, error, "gathering the base files failed: %s",
+			df_errno_text(error));
 	return 0;
 }
 

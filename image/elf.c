@@ -11,6 +11,9 @@
 
 /* Linux refuses more program headers than fit in a page of 4096 or so; 65535 is what the field can hold. */
 #define PHDR_SCAN_MAX 1024
+#ifndef EM_LOONGARCH /* not in every libc's elf.h */
+#define EM_LOONGARCH 258
+#endif
 /* PATH_MAX, the bound that Linux has for PT_INTERP. */
 #define INTERPRETER_MAX 4096
 
@@ -36,8 +39,8 @@ static bool marked_as_pie(const unsigned char *bytes, size_t length, const Elf64
 	return false;
 }
 
-static enum elf_kind inspect_headers(
-	const unsigned char *bytes, size_t length, const Elf64_Ehdr *ehdr, struct elf_info *info)
+static enum elf_kind inspect_headers(const unsigned char *bytes, size_t length,
+	const Elf64_Ehdr *ehdr, struct elf_info *info)
 {
 	bool loads = false, pie = false;
 	Elf64_Phdr phdr;
@@ -138,8 +141,8 @@ static const char *machine_name(uint16_t machine)
 	}
 }
 
-int elf_explain(
-	enum elf_kind kind, const struct elf_info *info, const char *path, struct df_err *err)
+int elf_explain(enum elf_kind kind, const struct elf_info *info, const char *path,
+	struct df_err *err)
 {
 	const char *machine = machine_name(info->machine);
 

@@ -39,8 +39,8 @@ enum elf_kind elf_inspect(const void *bytes, size_t length, struct elf_info *inf
  * Says in *err why `path` (as the user typed it) cannot be run; `kind` is not ELF_PROGRAM or ELF_SCRIPT.
  * Returns -ENOEXEC.
  */
-int elf_explain(
-	enum elf_kind kind, const struct elf_info *info, const char *path, struct df_err *err);
+int elf_explain(enum elf_kind kind, const struct elf_info *info, const char *path,
+	struct df_err *err);
 
 /* Script line: "#! INTERPRETER [ARGUMENT]", the argument being one piece with its blanks (execve(2)). */
 struct script_line {

@@ -22,6 +22,7 @@
 #define INODES_OFFSET 1152
 #define NID_SHIFT 5
 #define COMPAT_CHECKSUM 1u
+#define COMPAT_MTIME 2u
 /* Bits of feature_incompat that change nothing for uncompressed images made by mkfs.erofs: none is needed. */
 #define INCOMPAT_KNOWN 0u
 /* i_format: bit 0: extended inode; bits 1-3: data layout, 0 = flat and plain. */
@@ -272,9 +273,9 @@ static void place(struct writer *w, bool files)
 
 static uint16_t mode_of(const struct tree_node *node)
 {
-	uint32_t type = node->type == TREE_DIR    ? S_IFDIR
-			: node->type == TREE_LINK ? S_IFLNK
-						  : S_IFREG;
+	uint32_t type = node->type == TREE_DIR ? S_IFDIR
+		: node->type == TREE_LINK      ? S_IFLNK
+					       : S_IFREG;
 
 	return (uint16_t)(type | node->mode);
 }
@@ -292,7 +293,7 @@ static int write_metadata(struct writer *w)
 	DF_FREE uint8_t *area = calloc(1, padded);
 	struct super_block super = {
 		.magic = EROFS_SUPER_MAGIC,
-		.feature_compat = COMPAT_CHECKSUM,
+		.feature_compat = COMPAT_CHECKSUM | COMPAT_MTIME,
 		.block_bits = 12,
 		.root_nid = (uint16_t)nid_of(0),
 		.inode_count = w->item_count,
@@ -363,8 +364,8 @@ static int changed(struct writer *w, const struct tree_node *node)
 }
 
 /* Where the kernel cannot copy from file to file by itself. */
-static int copy_by_hand(
-	struct writer *w, const struct tree_node *node, int from, uint64_t done, uint64_t offset)
+static int copy_by_hand(struct writer *w, const struct tree_node *node, int from, uint64_t done,
+	uint64_t offset)
 {
 	DF_FREE char *buffer = malloc(SPAN_BYTES);
 
@@ -372,8 +373,8 @@ static int copy_by_hand(
 		return no_memory(w);
 	while (done < node->size) {
 		uint64_t left = node->size - done;
-		ssize_t got = pread(
-			from, buffer, left < SPAN_BYTES ? (size_t)left : SPAN_BYTES, (off_t)done);
+		ssize_t got = pread(from, buffer, left < SPAN_BYTES ? (size_t)left : SPAN_BYTES,
+			(off_t)done);
 		int error;
 
 		if (got < 0 && errno == EINTR)
@@ -453,8 +454,8 @@ static int write_image(struct writer *w, uint64_t *image_bytes)
 		return df_err_set(w->err, -EFBIG, "the root file system is larger than 16 TiB");
 	/* The last block of a file may be partly a hole: it reads as zeros. */
 	if (ftruncate(w->fd, (off_t)(w->next_block * EROFS_BLOCK_BYTES)) < 0)
-		return df_err_set(
-			w->err, -errno, "writing the root image failed: %s", df_errno_text(errno));
+		return df_err_set(w->err, -errno, "writing the root image failed: %s",
+			df_errno_text(errno));
 	error = write_metadata(w);
 	if (!error)
 		error = write_directories(w);

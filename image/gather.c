@@ -186,8 +186,8 @@ static int walk_all(struct walk *walk)
 	return 0;
 }
 
-int gather_host_path(
-	struct gather *g, const char *path, enum watch_level level, char **real, struct stat *now)
+int gather_host_path(struct gather *g, const char *path, enum watch_level level, char **real,
+	struct stat *now)
 {
 	struct walk walk = {.g = g, .level = level, .at = DF_STR_EMPTY};
 	int error;
@@ -297,8 +297,8 @@ static int add_directory(struct gather *g, const char *host, const char *guest, 
 	count = scandir(host, &names, NULL, by_name);
 	if (count < 0)
 		return options->skip_unreadable && errno == EACCES
-			       ? 0
-			       : contents_failed(g, -errno, host);
+			? 0
+			: contents_failed(g, -errno, host);
 	if (options->level != WATCH_NOTHING)
 		error = gather_watch(g, host, &now);
 	for (int i = 0; i < count; i++) {
@@ -372,8 +372,8 @@ int gather_file(struct gather *g, const char *host, const char *guest)
 	if (!source || lstat(host, &link) < 0 || stat(source, &now) < 0)
 		return df_err_set(g->err, -errno, "--file %s: %s", host, df_errno_text(errno));
 	if (!S_ISREG(now.st_mode) && !S_ISDIR(now.st_mode))
-		return df_err_set(
-			g->err, -EINVAL, "--file %s: it is neither a file nor a directory", host);
+		return df_err_set(g->err, -EINVAL,
+			"--file %s: it is neither a file nor a directory", host);
 	if (access(source, R_OK) < 0)
 		return df_err_set(g->err, -errno, "--file %s: %s", host, df_errno_text(errno));
 	error = place_for(g, guest, &place);

@@ -56,6 +56,7 @@ struct gather {
 	size_t watch_count, watch_capacity;
 	struct df_map watched; /* path -> anything */
 	struct gather_options options;
+	const char *program; /* what gather_program was called with; borrowed */
 	struct df_err *err;
 
 	/* Shared objects found so far: path (owned) -> itself. */

@@ -55,8 +55,8 @@ static bool same(const struct index_record *record, const struct stat *now)
 	const struct watch watch = watch_of(now);
 
 	return record->inode == watch.inode && record->mtime_ns == watch.mtime_ns &&
-	       record->size == watch.size && record->mode == watch.mode &&
-	       record->device == watch.device;
+		record->size == watch.size && record->mode == watch.mode &&
+		record->device == watch.device;
 }
 
 bool index_is_current(const struct index_view *view)

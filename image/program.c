@@ -5,7 +5,9 @@
  *
  * Which libraries a program loads, and from where, only its own dynamic linker knows for certain (run paths, cache,
  * hardware subdirectories, and musl does it all differently), so it is asked: `LINKER --list PROGRAM`, which maps
- * the files and runs none of their code. The linker itself is executed, and its name comes from the program. A
+ * the files and runs none of their code. glibc's gives up at the first library that is missing; ldd's way, the variable
+ * LD_TRACE_LOADED_OBJECTS, names them all, but a linker that does not know it would start the program: it is used
+ * only then, and only on linkers with glibc's name. The linker itself is executed, and its name comes from the program. A
  * program from a stranger must not choose what runs on the host: only a linker that belongs to root and that
  * nobody else may write is asked.
  */
@@ -67,8 +69,9 @@ static int add_library(struct gather *g, const char *path)
 		return df_err_set(g->err, error, "adding the library %s failed: %s", path,
 			df_errno_text(error));
 	copy = strdup(path);
-	if (!copy || df_array_reserve(&g->libraries, &g->library_capacity, g->library_count + 1,
-			     sizeof(copy)) < 0) {
+	if (!copy ||
+		df_array_reserve(&g->libraries, &g->library_capacity, g->library_count + 1,
+			sizeof(copy)) < 0) {
 		free(copy);
 		return out_of_memory(g);
 	}
@@ -137,38 +140,45 @@ static const char *musl_missing(char *line)
 	return line;
 }
 
-static int read_list(
-	struct gather *g, const char *program, struct df_child_result *result, bool for_program)
+/* What of an answer is of use: the libraries of a program that must all be there, or of objects that may be left out. */
+enum list_purpose { LIST_PROGRAM, LIST_MODULES };
+
+static int read_output(struct gather *g, const char *program, char *text, enum list_purpose purpose)
 {
-	char *saved = NULL, *text = result->output.data;
-	bool understood = result->exit_status == 0;
-	const char *missing;
+	char *saved = NULL;
 	int error = 0;
 
 	for (char *line = text ? strtok_r(text, "\n", &saved) : NULL; line && !error;
 		line = strtok_r(NULL, "\n", &saved)) {
-		const char *path = list_line(line, &missing);
+		const char *missing, *path = list_line(line, &missing);
 
 		if (path)
 			error = add_library(g, path);
-		else if (missing && for_program)
+		else if (missing && purpose == LIST_PROGRAM)
 			error = remember_missing(g, missing, program);
 	}
-	if (error || !for_program)
-		return error;
-	text = result->errors.data;
-	for (char *line = text ? strtok_r(text, "\n", &saved) : NULL; line && !error;
-		line = strtok_r(NULL, "\n", &saved)) {
-		missing = musl_missing(line);
-		if (missing) {
-			understood = true;
-			error = remember_missing(g, missing, program);
-		} else if (!understood) {
-			/* Something else, such as a version that a library does not have: in its own words. */
+	return error;
+}
+
+/* Standard error of a linker that is not content: musl's missing libraries, or something else, told in its own words. */
+static int read_errors(struct gather *g, const char *program, const struct df_child_result *result)
+{
+	bool understood = false;
+	char *saved = NULL;
+	int error = 0;
+
+	for (char *line = result->errors.data ? strtok_r(result->errors.data, "\n", &saved) : NULL;
+		line && !error; line = strtok_r(NULL, "\n", &saved)) {
+		const char *missing = musl_missing(line);
+
+		/* What musl says after a missing library (symbols not found) follows from it. */
+		if (!missing && !understood)
 			return df_err_set(g->err, IMAGE_CANNOT_RUN,
 				"%s cannot be linked with the libraries of this system: %s",
 				g->options.shown_name, line);
-		}
+		understood = true;
+		if (missing)
+			error = remember_missing(g, missing, program);
 	}
 	if (!error && !understood)
 		return df_err_set(g->err, IMAGE_CANNOT_RUN,
@@ -177,23 +187,26 @@ static int read_list(
 	return error;
 }
 
-/* Asks once, with `preload` (blank-separated paths) as additional objects. */
-static int ask_linker(struct gather *g, const char *program, const char *preload)
+/* Starts the linker. `preload` (blank-separated paths) are objects to list besides. */
+static int start_linker(struct gather *g, const char *program, const char *preload, bool trace,
+	struct df_child_result *result)
 {
-	char *arguments[] = {g->interpreter, "--list", (char *)program, NULL};
+	char *list[] = {g->interpreter, "--list", (char *)program, NULL};
+	char *plain[] = {g->interpreter, (char *)program, NULL};
 	DF_FREE char *path_variable = NULL, *preload_variable = NULL;
-	char *environment[3] = {NULL};
+	char *environment[4] = {NULL};
 	size_t variables = 0;
-	struct df_child child = {
+	const struct df_child child = {
 		.path = g->interpreter,
-		.arguments = arguments,
+		.arguments = trace ? plain : list,
 		.environment = environment,
 		.output_cap_bytes = LINKER_OUTPUT,
 		.time_limit_ms = LINKER_TIME_MS,
 	};
-	struct df_child_result result;
 	int error;
 
+	if (trace)
+		environment[variables++] = "LD_TRACE_LOADED_OBJECTS=1";
 	if (g->options.library_path) {
 		path_variable = df_format("LD_LIBRARY_PATH=%s", g->options.library_path);
 		environment[variables++] = path_variable;
@@ -202,14 +215,39 @@ static int ask_linker(struct gather *g, const char *program, const char *preload
 		preload_variable = df_format("LD_PRELOAD=%s", preload);
 		environment[variables++] = preload_variable;
 	}
-	error = df_child_run(&child, &result, g->err);
+	error = df_child_run(&child, result, g->err);
+	if (!error && result->truncated) {
+		df_child_result_deinit(result);
+		error = df_err_set(g->err, -E2BIG, "the list of libraries of %s is too long",
+			program);
+	}
+	return error;
+}
+
+/* Does glibc's linker say that a library is missing? See the top of this file. */
+static bool wants_trace(const struct gather *g, const struct df_child_result *result)
+{
+	return result->exit_status != 0 &&
+		df_starts_with(df_base_name(g->interpreter), "ld-linux") &&
+		strstr(df_str_text(&result->errors), ": cannot open shared object file");
+}
+
+static int ask_linker(struct gather *g, const char *program, const char *preload)
+{
+	enum list_purpose purpose = *preload ? LIST_MODULES : LIST_PROGRAM;
+	struct df_child_result result;
+	int error;
+
+	error = start_linker(g, program, preload, false, &result);
+	if (!error && wants_trace(g, &result)) {
+		df_child_result_deinit(&result);
+		error = start_linker(g, program, preload, true, &result);
+	}
 	if (error)
 		return error;
-	if (result.truncated)
-		error = df_err_set(
-			g->err, -E2BIG, "the list of libraries of %s is too long", program);
-	else
-		error = read_list(g, program, &result, *preload == '\0');
+	error = read_output(g, program, result.output.data, purpose);
+	if (!error && purpose == LIST_PROGRAM && result.exit_status != 0)
+		error = read_errors(g, program, &result);
 	df_child_result_deinit(&result);
 	return error;
 }
@@ -344,8 +382,8 @@ static int search_guest_path(const struct gather *g, const char *name, char **fo
 
 static int gather_at_depth(struct gather *g, const char *path, const char *shown, int depth);
 
-static int gather_script(
-	struct gather *g, const struct df_mapping *file, const char *shown, int depth)
+static int gather_script(struct gather *g, const struct df_mapping *file, const char *shown,
+	int depth)
 {
 	DF_FREE char *program = NULL;
 	struct script_line line;
@@ -428,6 +466,7 @@ static int gather_at_depth(struct gather *g, const char *path, const char *shown
 
 int gather_program(struct gather *g, const char *path)
 {
+	g->program = path;
 	return gather_at_depth(g, path, g->options.shown_name, 0);
 }
 
@@ -441,13 +480,19 @@ static bool brought(const struct gather *g, const char *name)
 	return false;
 }
 
+/* A path of the program itself is shown as the user typed it. */
+static const char *shown(const struct gather *g, const char *path)
+{
+	return g->program && strcmp(g->program, path) == 0 ? g->options.shown_name : path;
+}
+
 int gather_finish(struct gather *g)
 {
 	for (size_t i = 0; i < g->missing_count; i++) {
 		if (!brought(g, g->missing[i]))
 			return df_err_set(g->err, IMAGE_NOT_FOUND,
 				"%s, which %s needs, was not found; install it or add it with --file",
-				g->missing[i], g->missing_for[i]);
+				g->missing[i], shown(g, g->missing_for[i]));
 	}
 	return gather_directories(g);
 }

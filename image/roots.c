@@ -135,7 +135,7 @@ static bool use_long_index(const struct cache *cache, int fd, char **image)
 	length = (size_t)now.st_size;
 	bytes = malloc(length);
 	return bytes && pread(fd, bytes, length, 0) == (ssize_t)length &&
-	       use_index(cache, bytes, length, image);
+		use_index(cache, bytes, length, image);
 }
 
 /* The fast path. False: pack. */
@@ -340,8 +340,8 @@ static int make_directory(struct cache *cache, struct df_err *err)
 }
 
 /* Packs, again if a file changed meanwhile, then makes room. */
-static int pack_and_clean(
-	struct cache *cache, const struct root_request *request, char **image, struct df_err *err)
+static int pack_and_clean(struct cache *cache, const struct root_request *request, char **image,
+	struct df_err *err)
 {
 	int error = -EAGAIN;
 
@@ -361,8 +361,8 @@ int roots_image(const struct root_request *request, char **image, struct df_err 
 	if (!cache.directory || cache.key.failed)
 		error = df_err_set(err, -ENOMEM, "out of memory");
 	if (!error) {
-		df_hash_hex(
-			df_hash_add(df_hash_start(), cache.key.data, cache.key.length), cache.name);
+		df_hash_hex(df_hash_add(df_hash_start(), cache.key.data, cache.key.length),
+			cache.name);
 		cache.fd = open_directory(cache.directory);
 		if (cache.fd < 0)
 			error = make_directory(&cache, err);

@@ -132,8 +132,8 @@ int tree_add_dir(struct tree *tree, const char *path, const struct stat *from)
 	return error;
 }
 
-int tree_add_file(
-	struct tree *tree, const char *path, const struct stat *from, const char *host_path)
+int tree_add_file(struct tree *tree, const char *path, const struct stat *from,
+	const char *host_path)
 {
 	struct tree_node *node;
 	int error = put(tree, path, TREE_FILE, host_path, &node);
