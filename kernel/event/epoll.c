@@ -9,7 +9,7 @@
 #include <kernel/event/epoll.h>
 #include <kernel/mm/mm.h>
 
-#define EXCLUSIVE_ALLOWED                                                                          \
+#define EXCLUSIVE_ALLOWED \
 	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 #define NOT_EVENTS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 
@@ -265,15 +265,15 @@ int64_t sys_epoll_wait(int epfd, gva_t events, int max, int timeout_ms)
 	return do_wait(epfd, &(struct wait_request){events, max, deadline_ms(timeout_ms), 0, 0});
 }
 
-int64_t sys_epoll_pwait(
-	int epfd, gva_t events, int max, int timeout_ms, gva_t mask, uint64_t mask_bytes)
+int64_t sys_epoll_pwait(int epfd, gva_t events, int max, int timeout_ms, gva_t mask,
+	uint64_t mask_bytes)
 {
 	return do_wait(epfd,
 		&(struct wait_request){events, max, deadline_ms(timeout_ms), mask, mask_bytes});
 }
 
-int64_t sys_epoll_pwait2(
-	int epfd, gva_t events, int max, gva_t timeout, gva_t mask, uint64_t mask_bytes)
+int64_t sys_epoll_pwait2(int epfd, gva_t events, int max, gva_t timeout, gva_t mask,
+	uint64_t mask_bytes)
 {
 	struct wait_request q = {events, max, DF_FOREVER, mask, mask_bytes};
 	int r = event_deadline(timeout, &q.deadline);

@@ -107,8 +107,8 @@ void item_free(struct item *item)
 		wait_queue_remove(&item->waiter[i].waiter);
 	if (item->file->watches == item)
 		item->file->watches = list_empty(&item->ring)
-					      ? NULL
-					      : list_entry(item->ring.next, struct item, ring);
+			? NULL
+			: list_entry(item->ring.next, struct item, ring);
 	list_del(&item->ring);
 	list_del(&item->ready);
 	list_del(&item->all);

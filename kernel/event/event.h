@@ -66,9 +66,9 @@ int64_t sys_epoll_create(int size);
 int64_t sys_epoll_create1(int flags);
 int64_t sys_epoll_ctl(int epfd, int op, int fd, gva_t event);
 int64_t sys_epoll_wait(int epfd, gva_t events, int max, int timeout_ms);
-int64_t sys_epoll_pwait(
-	int epfd, gva_t events, int max, int timeout_ms, gva_t mask, uint64_t mask_bytes);
-int64_t sys_epoll_pwait2(
-	int epfd, gva_t events, int max, gva_t timeout, gva_t mask, uint64_t mask_bytes);
+int64_t sys_epoll_pwait(int epfd, gva_t events, int max, int timeout_ms, gva_t mask,
+	uint64_t mask_bytes);
+int64_t sys_epoll_pwait2(int epfd, gva_t events, int max, gva_t timeout, gva_t mask,
+	uint64_t mask_bytes);
 
 #endif

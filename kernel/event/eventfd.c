@@ -39,8 +39,8 @@ static int64_t counter_read(struct file *f, void *buf, size_t n, uint64_t *pos, 
 	return user_put(buf, &value) ? -EFAULT : (int64_t)sizeof(value);
 }
 
-static int64_t counter_write(
-	struct file *f, const void *buf, size_t n, uint64_t *pos, unsigned flags)
+static int64_t counter_write(struct file *f, const void *buf, size_t n, uint64_t *pos,
+	unsigned flags)
 {
 	struct counter *c = f->data;
 	uint64_t value;
@@ -108,8 +108,8 @@ int64_t sys_eventfd2(unsigned count, int flags)
 	c->semaphore = flags & EFD_SEMAPHORE;
 	wait_queue_init(&c->readers);
 	wait_queue_init(&c->writers);
-	fd = event_file_install(
-		&counter_ops, O_RDWR | ((unsigned)flags & (O_CLOEXEC | O_NONBLOCK)), c);
+	fd = event_file_install(&counter_ops, O_RDWR | ((unsigned)flags & (O_CLOEXEC | O_NONBLOCK)),
+		c);
 	if (fd < 0)
 		kfree(c);
 	return fd;

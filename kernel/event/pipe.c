@@ -60,15 +60,16 @@ static int resize_ring(struct pipe *p, uint64_t bytes)
 	return 0;
 }
 
-/* Copies between buf and the ring at position `at`; the caller moves head or tail. */
+/* Copies between buf and the ring; the caller moves head or tail. buf may be the kernel's (sendfile):
+ * the calls that take an address from the program have checked it. */
 static int copy_in(struct pipe *p, const char *buf, uint64_t n)
 {
 	uint64_t at = p->head & (p->ring_bytes - 1);
 	uint64_t first = min(n, p->ring_bytes - at);
 
-	if (user_copy_from(p->ring + at, buf, first))
+	if (copy_any(p->ring + at, buf, first))
 		return -EFAULT;
-	return user_copy_from(p->ring, buf + first, n - first);
+	return copy_any(p->ring, buf + first, n - first);
 }
 
 static int copy_out(struct pipe *p, char *buf, uint64_t n)
@@ -76,9 +77,9 @@ static int copy_out(struct pipe *p, char *buf, uint64_t n)
 	uint64_t at = p->tail & (p->ring_bytes - 1);
 	uint64_t first = min(n, p->ring_bytes - at);
 
-	if (user_copy_to(buf, p->ring + at, first))
+	if (copy_any(buf, p->ring + at, first))
 		return -EFAULT;
-	return user_copy_to(buf + first, p->ring, n - first);
+	return copy_any(buf + first, p->ring, n - first);
 }
 
 static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, unsigned flags)
@@ -87,8 +88,8 @@ static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, uns
 	bool was_full;
 	int r;
 
-	if (pos)
-		return -ESPIPE;
+	if (pos && pos != &f->pos)
+		return -ESPIPE; /* pread, pwrite */
 	if (n == 0)
 		return 0;
 	while (used(p) == 0) {
@@ -133,8 +134,8 @@ static int64_t pipe_write(struct file *f, const void *buf, size_t n, uint64_t *p
 	uint64_t done = 0;
 	int64_t r = 0;
 
-	if (pos)
-		return -ESPIPE;
+	if (pos && pos != &f->pos)
+		return -ESPIPE; /* pread, pwrite */
 	while (done < n) {
 		uint64_t least = n <= PIPE_BUF ? n : 1;
 

@@ -122,8 +122,8 @@ int64_t sys_timerfd_create(int clock, int flags)
 	t->timer.fire = timer_file_fired;
 	list_init(&t->timer.node);
 	wait_queue_init(&t->readers);
-	fd = event_file_install(
-		&timer_file_ops, O_RDWR | ((unsigned)flags & (O_CLOEXEC | O_NONBLOCK)), t);
+	fd = event_file_install(&timer_file_ops,
+		O_RDWR | ((unsigned)flags & (O_CLOEXEC | O_NONBLOCK)), t);
 	if (fd < 0)
 		kfree(t);
 	return fd;
@@ -178,8 +178,8 @@ int64_t sys_timerfd_settime(int fd, int flags, gva_t new_value, gva_t old_value)
 
 	if (user_get(&set, new_value))
 		return -EFAULT;
-	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) ||
-		!timespec_valid(&set.value) || !timespec_valid(&set.interval))
+	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !timespec_valid(&set.value) ||
+		!timespec_valid(&set.interval))
 		return -EINVAL;
 	t = timer_file_get(fd, &error);
 	if (!t)

@@ -12,9 +12,9 @@
 
 /* What makes a thread, and not a process, in every thread library. */
 #define THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_FILES))
-#define NAMESPACE_FLAGS                                                                            \
-	((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |  \
-		    CLONE_NEWPID | CLONE_NEWNET))
+#define NAMESPACE_FLAGS                                                                           \
+	((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+		CLONE_NEWPID | CLONE_NEWNET))
 
 struct clone_request {
 	uint64_t flags; /* without the exit signal */

@@ -155,22 +155,45 @@ static int64_t futex_wake_op(gva_t uaddr, int wake, gva_t uaddr2, int wake2, uin
 	if (user_get(&old, uaddr2))
 		return -EFAULT;
 	switch (operation) {
-	case FUTEX_OP_SET: new = arg; break;
-	case FUTEX_OP_ADD: new = (int)((unsigned)old + (unsigned)arg); break;
-	case FUTEX_OP_OR: new = old | arg; break;
-	case FUTEX_OP_ANDN: new = old & ~arg; break;
-	default: new = old ^ arg; break;
+	case FUTEX_OP_SET:
+		new = arg;
+		break;
+	case FUTEX_OP_ADD:
+		new = (int)((unsigned)old + (unsigned)arg);
+		break;
+	case FUTEX_OP_OR:
+		new = old | arg;
+		break;
+	case FUTEX_OP_ANDN:
+		new = old & ~arg;
+		break;
+	default:
+		new = old ^ arg;
+		break;
 	}
 	if (user_put(uaddr2, &new))
 		return -EFAULT;
 	switch (comparison) {
-	case FUTEX_OP_CMP_EQ: true_now = old == compare_arg; break;
-	case FUTEX_OP_CMP_NE: true_now = old != compare_arg; break;
-	case FUTEX_OP_CMP_LT: true_now = old < compare_arg; break;
-	case FUTEX_OP_CMP_GE: true_now = old >= compare_arg; break;
-	case FUTEX_OP_CMP_LE: true_now = old <= compare_arg; break;
-	case FUTEX_OP_CMP_GT: true_now = old > compare_arg; break;
-	default: return -ENOSYS;
+	case FUTEX_OP_CMP_EQ:
+		true_now = old == compare_arg;
+		break;
+	case FUTEX_OP_CMP_NE:
+		true_now = old != compare_arg;
+		break;
+	case FUTEX_OP_CMP_LT:
+		true_now = old < compare_arg;
+		break;
+	case FUTEX_OP_CMP_GE:
+		true_now = old >= compare_arg;
+		break;
+	case FUTEX_OP_CMP_LE:
+		true_now = old <= compare_arg;
+		break;
+	case FUTEX_OP_CMP_GT:
+		true_now = old > compare_arg;
+		break;
+	default:
+		return -ENOSYS;
 	}
 	wake = futex_wake(uaddr, wake, ~0u);
 	return wake + (true_now ? futex_wake(uaddr2, wake2, ~0u) : 0);
@@ -293,7 +316,7 @@ static int check_address(gva_t uaddr)
 static bool takes_deadline(int command)
 {
 	return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI ||
-	       command == FUTEX_LOCK_PI2 || command == FUTEX_WAIT_REQUEUE_PI;
+		command == FUTEX_LOCK_PI2 || command == FUTEX_WAIT_REQUEUE_PI;
 }
 
 int64_t sys_futex(gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2, uint32_t val3)
@@ -320,21 +343,33 @@ int64_t sys_futex(gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2
 			return r;
 	}
 	switch (command) {
-	case FUTEX_WAIT: return futex_wait(uaddr, val, ~0u, deadline);
-	case FUTEX_WAIT_BITSET: return futex_wait(uaddr, val, val3, deadline);
-	case FUTEX_WAKE: return futex_wake(uaddr, (int)val, ~0u);
-	case FUTEX_WAKE_BITSET: return futex_wake(uaddr, (int)val, val3);
+	case FUTEX_WAIT:
+		return futex_wait(uaddr, val, ~0u, deadline);
+	case FUTEX_WAIT_BITSET:
+		return futex_wait(uaddr, val, val3, deadline);
+	case FUTEX_WAKE:
+		return futex_wake(uaddr, (int)val, ~0u);
+	case FUTEX_WAKE_BITSET:
+		return futex_wake(uaddr, (int)val, val3);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		/* The place of the timeout holds how many are to move. */
-		return futex_requeue(&(struct requeue){.from = uaddr, .to = uaddr2, .wake = (int)val,
-			.move = (int)timeout, .compare = command == FUTEX_CMP_REQUEUE,
+		return futex_requeue(&(struct requeue){.from = uaddr,
+			.to = uaddr2,
+			.wake = (int)val,
+			.move = (int)timeout,
+			.compare = command == FUTEX_CMP_REQUEUE,
 			.expected = val3});
-	case FUTEX_WAKE_OP: return futex_wake_op(uaddr, (int)val, uaddr2, (int)timeout, val3);
+	case FUTEX_WAKE_OP:
+		return futex_wake_op(uaddr, (int)val, uaddr2, (int)timeout, val3);
 	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2: return lock_pi(uaddr, deadline, false);
-	case FUTEX_TRYLOCK_PI: return lock_pi(uaddr, deadline, true);
-	case FUTEX_UNLOCK_PI: return unlock_pi(uaddr);
-	default: return -ENOSYS;
+	case FUTEX_LOCK_PI2:
+		return lock_pi(uaddr, deadline, false);
+	case FUTEX_TRYLOCK_PI:
+		return lock_pi(uaddr, deadline, true);
+	case FUTEX_UNLOCK_PI:
+		return unlock_pi(uaddr);
+	default:
+		return -ENOSYS;
 	}
 }

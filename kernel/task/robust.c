@@ -78,6 +78,6 @@ void robust_exit(struct thread *t)
 			break;
 	}
 	if (head.pending & ~1ULL)
-		(void)release_lock(t, (head.pending & ~1ULL) + (gva_t)head.offset,
-			head.pending & 1, true);
+		(void)release_lock(t, (head.pending & ~1ULL) + (gva_t)head.offset, head.pending & 1,
+			true);
 }

@@ -176,15 +176,16 @@ int64_t sys_setpriority(int which, int who, int nice)
 int64_t sys_membarrier(int command, unsigned flags, int cpu)
 {
 	const int registrations = MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
-				  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
-				  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
 
 	(void)cpu;
 	if (flags)
 		return -EINVAL;
 	if (command == MEMBARRIER_CMD_QUERY)
 		return registrations | MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |
-		       MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE;
+			MEMBARRIER_CMD_PRIVATE_EXPEDITED |
+			MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE;
 	switch (command) {
 	case MEMBARRIER_CMD_GLOBAL:
 	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
@@ -195,10 +196,12 @@ int64_t sys_membarrier(int command, unsigned flags, int cpu)
 		membarrier_registered |= command;
 		return 0;
 	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-		return membarrier_registered & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED ? 0 : -EPERM;
+		return membarrier_registered & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED ? 0
+											 : -EPERM;
 	case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
-		return membarrier_registered & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE ? 0
-												   : -EPERM;
+		return membarrier_registered & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
+			? 0
+			: -EPERM;
 	default:
 		return -EINVAL;
 	}
