@@ -60,33 +60,44 @@ static int resize_ring(struct pipe *p, uint64_t bytes)
 	return 0;
 }
 
-/* Copies between buf and the ring; the caller moves head or tail. buf may be the kernel's (sendfile):
- * the calls that take an address from the program have checked it. */
-static int copy_in(struct pipe *p, const char *buf, uint64_t n)
-{
-	uint64_t at = p->head & (p->ring_bytes - 1);
-	uint64_t first = min(n, p->ring_bytes - at);
-
-	if (copy_any(p->ring + at, buf, first))
-		return -EFAULT;
-	return copy_any(p->ring, buf + first, n - first);
-}
-
-static int copy_out(struct pipe *p, char *buf, uint64_t n)
+/*
+ * Between buf and the ring, at most a page and not across one of the ring's, so that a bad address in
+ * the middle ends the call with the whole pages before it, as on Linux. buf may be the kernel's
+ * (sendfile): the calls that take an address from the program have checked it.
+ */
+static int64_t take_piece(struct pipe *p, char *buf, uint64_t n)
 {
 	uint64_t at = p->tail & (p->ring_bytes - 1);
-	uint64_t first = min(n, p->ring_bytes - at);
 
-	if (copy_any(buf, p->ring + at, first))
+	n = min(min(n, used(p)), DF_PAGE_SIZE - (at & DF_PAGE_MASK));
+	if (copy_any(buf, p->ring + at, n))
 		return -EFAULT;
-	return copy_any(buf + first, p->ring, n - first);
+	p->tail += n;
+	return (int64_t)n;
+}
+
+static int64_t put_piece(struct pipe *p, const char *buf, uint64_t n)
+{
+	uint64_t at, need;
+
+	n = min(min(n, space(p)), DF_PAGE_SIZE - (p->head & DF_PAGE_MASK));
+	for (need = max(p->ring_bytes, DF_PAGE_SIZE); need < used(p) + n;)
+		need *= 2;
+	if (need != p->ring_bytes && resize_ring(p, need))
+		return -ENOMEM;
+	at = p->head & (p->ring_bytes - 1);
+	if (copy_any(p->ring + at, buf, n))
+		return -EFAULT;
+	p->head += n;
+	return (int64_t)n;
 }
 
 static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, unsigned flags)
 {
 	struct pipe *p = f->data;
+	uint64_t done = 0;
 	bool was_full;
-	int r;
+	int64_t r = 0;
 
 	if (pos && pos != &f->pos)
 		return -ESPIPE; /* pread, pwrite */
@@ -101,31 +112,32 @@ static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, uns
 		if (r)
 			return r;
 	}
-	n = min((uint64_t)n, used(p));
-	if (copy_out(p, buf, n))
-		return -EFAULT;
 	was_full = space(p) < PIPE_BUF;
-	p->tail += n;
-	if (was_full)
+	while (done < n && used(p) && (r = take_piece(p, (char *)buf + done, n - done)) > 0)
+		done += (uint64_t)r;
+	if (was_full && done)
 		wait_queue_wake(&p->writers, EVENT_OUT);
-	return (int64_t)n;
+	return done ? (int64_t)done : r;
 }
 
-/* Puts up to n bytes into the ring; the space was checked. Bytes or -errno. */
-static int64_t put_bytes(struct pipe *p, const char *buf, uint64_t n)
+/* Waits until `least` bytes fit. */
+static int64_t wait_for_space(struct pipe *p, uint64_t least, unsigned flags)
 {
-	uint64_t need;
+	int r;
 
-	n = min(n, space(p));
-	for (need = max(p->ring_bytes, DF_PAGE_SIZE); need < used(p) + n;)
-		need *= 2;
-	if (need != p->ring_bytes && resize_ring(p, need))
-		return -ENOMEM;
-	if (copy_in(p, buf, n))
-		return -EFAULT;
-	p->head += n;
-	wait_queue_wake(&p->readers, EVENT_IN);
-	return (int64_t)n;
+	for (;;) {
+		if (!p->read_open) {
+			signal_post(SIGPIPE);
+			return -EPIPE;
+		}
+		if (space(p) >= least)
+			return 0;
+		if (flags & FILE_NONBLOCK)
+			return -EAGAIN;
+		r = wait_on(&p->writers, DF_FOREVER);
+		if (r)
+			return r;
+	}
 }
 
 static int64_t pipe_write(struct file *f, const void *buf, size_t n, uint64_t *pos, unsigned flags)
@@ -135,25 +147,16 @@ static int64_t pipe_write(struct file *f, const void *buf, size_t n, uint64_t *p
 	int64_t r = 0;
 
 	if (pos && pos != &f->pos)
-		return -ESPIPE; /* pread, pwrite */
+		return -ESPIPE;
 	while (done < n) {
-		uint64_t least = n <= PIPE_BUF ? n : 1;
-
-		if (!p->read_open) {
-			signal_post(SIGPIPE);
-			r = -EPIPE;
+		/* Up to PIPE_BUF bytes go in together: nobody runs between their pieces. */
+		r = wait_for_space(p, n <= PIPE_BUF ? n - done : 1, flags);
+		if (r == 0)
+			r = put_piece(p, (const char *)buf + done, n - done);
+		if (r < 0)
 			break;
-		}
-		if (space(p) >= least) {
-			r = put_bytes(p, (const char *)buf + done, n - done);
-			if (r < 0)
-				break;
-			done += (uint64_t)r;
-			continue;
-		}
-		r = flags & FILE_NONBLOCK ? -EAGAIN : wait_on(&p->writers, DF_FOREVER);
-		if (r)
-			break;
+		done += (uint64_t)r;
+		wait_queue_wake(&p->readers, EVENT_IN);
 	}
 	return done ? (int64_t)done : r;
 }

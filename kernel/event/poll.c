@@ -96,13 +96,21 @@ static int look(struct watch *watches, unsigned count, struct poll_table *table)
 	return ready;
 }
 
+/* Only a temporary mask can leave one; Linux reports it even to a call that would not wait. */
+static bool signal_waits(void)
+{
+	return signal_hooks.pending && signal_hooks.pending(current);
+}
+
 int watch_wait(struct watch *watches, unsigned count, uint64_t deadline)
 {
 	struct poller p;
 	int ready, r = 0;
 
-	if (deadline == 0)
-		return look(watches, count, NULL);
+	if (deadline == 0) {
+		ready = look(watches, count, NULL);
+		return ready || !signal_waits() ? ready : -EINTR;
+	}
 	p.table.add = add_waiter;
 	p.failed = false;
 	p.used = 0;
