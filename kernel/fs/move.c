@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Calls that move data between descriptors inside the kernel (sendfile, copy_file_range, splice), and
+ * those that tell or ask for what files in memory have anyway: fsync, readahead and the like, which
+ * check their arguments and have nothing to do.
+ */
+#include <kernel/fs/calls.h>
+
+#include <kernel/mm/mm.h>
+#include <kernel/mm/user.h>
+#include <linux/fs.h>
+
+#define PIECE_BYTES 32768u
+
+static bool can_read(const struct file *f)
+{
+	return f && !(f->flags & O_PATH) && (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool can_write(const struct file *f)
+{
+	return f && !(f->flags & O_PATH) && (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Reads or writes at *pos, or at the file's own position when pos is NULL. */
+static int64_t get(struct file *f, void *buf, size_t bytes, uint64_t *pos, unsigned flags)
+{
+	if (!f->ops->read)
+		return -EINVAL;
+	return f->ops->read(f, buf, bytes, !f->ops->seek ? NULL : pos ? pos : &f->pos, flags);
+}
+
+static int64_t put(struct file *f, const void *buf, size_t bytes, uint64_t *pos, unsigned flags)
+{
+	if (!f->ops->write)
+		return -EINVAL;
+	return f->ops->write(f, buf, bytes, !f->ops->seek ? NULL : pos ? pos : &f->pos, flags);
+}
+
+/* Moves at most `bytes` from one file to another. Ends early at the end of the input, on a short write,
+ * and when a stream has no more at the moment. */
+static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos,
+	uint64_t bytes)
+{
+	bool stream = !in->ops->seek;
+	uint64_t done = 0;
+	int64_t r = 0;
+	char *piece = kmalloc(PIECE_BYTES);
+
+	if (!piece)
+		return -ENOMEM;
+	file_ref(in);
+	file_ref(out);
+	bytes = min(bytes, (uint64_t)0x7ffff000);
+	while (done < bytes) {
+		unsigned flags = in->flags & O_NONBLOCK || done > 0 ? FILE_NONBLOCK : 0;
+		int64_t n = get(in, piece, min(bytes - done, (uint64_t)PIECE_BYTES), in_pos,
+			stream ? flags : 0);
+		if (n <= 0) {
+			r = n;
+			break;
+		}
+		for (int64_t at = 0; at < n; at += r) {
+			r = put(out, piece + at, (size_t)(n - at), out_pos,
+				out->flags & O_NONBLOCK ? FILE_NONBLOCK : 0);
+			if (r <= 0) {
+				/* What was read and not written stays in a file with positions. */
+				if (!stream)
+					*(in_pos ? in_pos : &in->pos) -= (uint64_t)(n - at);
+				done += (uint64_t)at;
+				goto out_done;
+			}
+		}
+		done += (uint64_t)n;
+	}
+out_done:
+	file_unref(out);
+	file_unref(in);
+	kfree(piece);
+	return done > 0 ? (int64_t)done : r;
+}
+
+/* An offset that the program passed by address. */
+static int fetch_offset(uint64_t address, uint64_t *value, uint64_t **out)
+{
+	*out = NULL;
+	if (!address)
+		return 0;
+	if (user_get(value, address) < 0)
+		return -EFAULT;
+	*out = value;
+	return (int64_t)*value < 0 ? -EINVAL : 0;
+}
+
+int64_t sys_sendfile(arg out_fd, arg in_fd, arg offset, arg bytes)
+{
+	struct file *in = fd_get((int)in_fd), *out = fd_get((int)out_fd);
+	uint64_t value, *pos;
+	int64_t moved;
+	int r;
+
+	r = fetch_offset(offset, &value, &pos);
+	if (r == -EFAULT)
+		return r;
+	if (!can_read(in) || !can_write(out))
+		return -EBADF;
+	if (!in->ops->seek)
+		return pos ? -ESPIPE : -EINVAL;
+	if (r < 0 || (int64_t)bytes < 0)
+		return -EINVAL;
+	if (out->flags & O_APPEND)
+		return -EINVAL;
+	moved = move(in, pos, out, NULL, bytes);
+	if (moved >= 0 && pos && user_put(offset, pos) < 0)
+		return -EFAULT;
+	return moved;
+}
+
+int64_t sys_copy_file_range(arg in_fd, arg in_offset, arg out_fd, arg out_offset, arg bytes,
+	arg flags)
+{
+	struct file *in = fd_get((int)in_fd), *out = fd_get((int)out_fd);
+	uint64_t in_value, out_value, *in_pos, *out_pos;
+	struct node *a, *b;
+	int64_t moved;
+	int r;
+
+	if (!in || !out)
+		return -EBADF;
+	r = fetch_offset(in_offset, &in_value, &in_pos);
+	if (r == 0)
+		r = fetch_offset(out_offset, &out_value, &out_pos);
+	if (r < 0)
+		return r;
+	if (flags)
+		return -EINVAL;
+	a = file_node(in);
+	b = file_node(out);
+	if ((a && S_ISDIR(a->mode)) || (b && S_ISDIR(b->mode)))
+		return -EISDIR;
+	if (!a || !b || !S_ISREG(a->mode) || !S_ISREG(b->mode))
+		return -EINVAL;
+	if (!can_read(in) || !can_write(out) || (out->flags & O_APPEND))
+		return -EBADF;
+	if (a == b) {
+		uint64_t from = in_pos ? *in_pos : in->pos, to = out_pos ? *out_pos : out->pos;
+		if (from < to + bytes && to < from + bytes)
+			return -EINVAL;
+	}
+	moved = move(in, in_pos, out, out_pos, bytes);
+	if (moved >= 0 &&
+		((in_pos && user_put(in_offset, in_pos) < 0) ||
+			(out_pos && user_put(out_offset, out_pos) < 0)))
+		return -EFAULT;
+	return moved;
+}
+
+/* One side must be a pipe. The data is copied, which a program can not tell from moved pages. */
+int64_t sys_splice(arg in_fd, arg in_offset, arg out_fd, arg out_offset, arg bytes, arg flags)
+{
+	struct file *in = fd_get((int)in_fd), *out = fd_get((int)out_fd);
+	uint64_t in_value, out_value, *in_pos, *out_pos;
+	int64_t moved;
+	int r;
+
+	if (bytes == 0)
+		return 0;
+	if (flags & ~0xfULL)
+		return -EINVAL;
+	if (!can_read(in) || !can_write(out))
+		return -EBADF;
+	if ((in->ops->seek && out->ops->seek) || (out->flags & O_APPEND))
+		return -EINVAL;
+	if ((!in->ops->seek && in_offset) || (!out->ops->seek && out_offset))
+		return -ESPIPE;
+	r = fetch_offset(in_offset, &in_value, &in_pos);
+	if (r == 0)
+		r = fetch_offset(out_offset, &out_value, &out_pos);
+	if (r < 0)
+		return r;
+	moved = move(in, in_pos, out, out_pos, bytes);
+	if (moved >= 0 &&
+		((in_pos && user_put(in_offset, in_pos) < 0) ||
+			(out_pos && user_put(out_offset, out_pos) < 0)))
+		return -EFAULT;
+	return moved;
+}
+
+/* --- nothing to write back, nothing to read ahead --- */
+
+int64_t sys_fsync(arg fd)
+{
+	struct file *f = fd_get((int)fd);
+	struct node *n;
+
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
+	n = file_node(f);
+	return n && !S_ISCHR(n->mode) ? 0 : -EINVAL;
+}
+
+int64_t sys_sync(void)
+{
+	return 0;
+}
+
+int64_t sys_syncfs(arg fd)
+{
+	struct file *f = fd_get((int)fd);
+
+	return f && !(f->flags & O_PATH) ? 0 : -EBADF;
+}
+
+int64_t sys_sync_file_range(arg fd, arg offset, arg bytes, arg flags)
+{
+	struct file *f = fd_get((int)fd);
+	struct node *n;
+
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
+	if (flags & ~7ULL || (int64_t)offset < 0 || (int64_t)(offset + bytes) < (int64_t)offset)
+		return -EINVAL;
+	n = file_node(f);
+	return n && !S_ISCHR(n->mode) ? 0 : -ESPIPE;
+}
+
+int64_t sys_fadvise64(arg fd, arg offset, arg bytes, arg advice)
+{
+	struct file *f = fd_get((int)fd);
+
+	(void)offset;
+	if (!f || (f->flags & O_PATH))
+		return -EBADF;
+	if (!f->ops->seek)
+		return -ESPIPE;
+	return (int64_t)bytes < 0 || advice > 5 ? -EINVAL : 0;
+}
+
+int64_t sys_readahead(arg fd, arg offset, arg bytes)
+{
+	struct file *f = fd_get((int)fd);
+	struct node *n;
+
+	(void)offset, (void)bytes;
+	if (!can_read(f))
+		return -EBADF;
+	n = file_node(f);
+	return n && S_ISREG(n->mode) ? 0 : -EINVAL;
+}

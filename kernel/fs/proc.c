@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * /proc and /sys: what programs and their libraries really read there. Numbers are those of this
+ * machine and program; nothing is invented that a program could act on. /proc/PID is in proc_self.c.
+ */
+#include <kernel/fs/synth.h>
+
+#include <kernel/core/hypercall.h>
+#include <kernel/core/program.h>
+#include <kernel/fs/system.h>
+#include <kernel/mm/mm.h>
+#include <kernel/time/clock.h>
+
+#define TICKS_PER_S 100u /* USER_HZ */
+#define KIB 1024u
+
+/* --- the processor --- */
+
+static void cpuid(uint32_t leaf, uint32_t r[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+			 : "a"(leaf), "c"(0));
+}
+
+/* Names of feature bits in the order of /proc/cpuinfo, "" where programs do not look. */
+static const char flags_1_edx[] =
+	"fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 - clflush - "
+	"- - mmx fxsr sse sse2 ss ht - - -";
+static const char flags_1_ecx[] =
+	"pni pclmulqdq - - - - - - - ssse3 - - fma cx16 - - - - - sse4_1 sse4_2 - movbe popcnt "
+	"- aes xsave - avx f16c rdrand hypervisor";
+static const char flags_7_ebx[] =
+	"fsgsbase - - bmi1 - avx2 - smep bmi2 erms - - - - - - avx512f avx512dq rdseed adx - "
+	"avx512ifma - clflushopt clwb - - - avx512cd sha_ni avx512bw avx512vl";
+static const char flags_81_edx[] =
+	"- - - - - - - - - - - syscall - - - - - - - - nx - - - - - pdpe1gb rdtscp - lm - -";
+static const char flags_81_ecx[] =
+	"lahf_lm - - - - abm sse4a misalignsse - - - - - - - - fma4 - - - - - - - - - - - - - - -";
+
+static void add_flags(struct text *t, uint32_t bits, const char *names)
+{
+	for (; *names; bits >>= 1) {
+		const char *end = names;
+		while (*end && *end != ' ')
+			end++;
+		if ((bits & 1) && *names != '-')
+			text_add(t, " %.*s", (int)(end - names), names);
+		names = *end ? end + 1 : end;
+	}
+}
+
+static void cpuinfo(struct text *t, int id)
+{
+	uint32_t r[4], seven[4] = {0}, high[4] = {0}, name[13] = {0}, family, model;
+	uint32_t vendor[4];
+	const char *brand = (const char *)name;
+
+	(void)id;
+	cpuid(0, vendor);
+	cpuid(0x80000000u, r);
+	if (r[0] >= 0x80000004u)
+		for (uint32_t i = 0; i < 3; i++)
+			cpuid(0x80000002u + i, name + i * 4);
+	if (r[0] >= 0x80000001u)
+		cpuid(0x80000001u, high);
+	if (vendor[0] >= 7)
+		cpuid(7, seven);
+	cpuid(1, r);
+	family = r[0] >> 8 & 15;
+	model = r[0] >> 4 & 15;
+	if (family == 6 || family == 15)
+		model |= (r[0] >> 16 & 15) << 4;
+	if (family == 15)
+		family += r[0] >> 20 & 255;
+	while (*brand == ' ')
+		brand++;
+	text_add(t,
+		"processor\t: 0\nvendor_id\t: %.4s%.4s%.4s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n",
+		(char *)&vendor[1], (char *)&vendor[3], (char *)&vendor[2], family, model, brand);
+	text_add(t, "stepping\t: %u\n", r[0] & 15);
+	/* mult is ns per tick in 32.32. */
+	uint64_t khz = boot_info->time.mult ? (1000000ULL << 32) / boot_info->time.mult : 0;
+	text_add(t, "cpu MHz\t\t: %u.%03u\n", (unsigned)(khz / 1000), (unsigned)(khz % 1000));
+	text_add(t,
+		"physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nflags\t\t:");
+	add_flags(t, r[3], flags_1_edx);
+	add_flags(t, r[2], flags_1_ecx);
+	add_flags(t, seven[1], flags_7_ebx);
+	add_flags(t, high[3], flags_81_edx);
+	add_flags(t, high[2], flags_81_ecx);
+	text_add(t, "\nclflush size\t: 64\ncache_alignment\t: 64\n\n");
+}
+
+/* --- the machine --- */
+
+static void meminfo(struct text *t, int id)
+{
+	uint64_t total = mm_total_bytes() / KIB, left = mm_free_bytes() / KIB;
+
+	(void)id;
+	text_add(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
+		total, left, left);
+	text_add(t, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n", 0,
+		0, 0);
+	text_add(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nShmem:          %8u kB\n", 0,
+		0, 0);
+	text_add(t, "Slab:           %8u kB\nSReclaimable:   %8u kB\n", 0, 0);
+	text_add(t, "HugePages_Total: %7u\nHugepagesize:   %8u kB\n", 0, 2048);
+}
+
+static void machine_stat(struct text *t, int id)
+{
+	uint64_t up = clock_boottime(), busy = clock_process_cpu();
+	uint64_t user = busy * TICKS_PER_S / NS_PER_S;
+	uint64_t idle = (up > busy ? up - busy : 0) / (NS_PER_S / TICKS_PER_S);
+
+	(void)id;
+	text_add(t, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\ncpu0 %lu 0 0 %lu 0 0 0 0 0 0\n", user, idle,
+		user, idle);
+	text_add(t, "intr 0\nctxt 0\nbtime %lu\nprocesses 1\nprocs_running %d\nprocs_blocked 0\n",
+		(uint64_t)((clock_realtime() - up) / NS_PER_S), thread_runnable());
+}
+
+static void uptime(struct text *t, int id)
+{
+	uint64_t up = clock_boottime() / (NS_PER_S / 100);
+	uint64_t idle = up - min(up, clock_process_cpu() / (NS_PER_S / 100));
+
+	(void)id;
+	text_add(t, "%lu.%02lu %lu.%02lu\n", up / 100, up % 100, idle / 100, idle % 100);
+}
+
+static void loadavg(struct text *t, int id)
+{
+	(void)id;
+	text_add(t, "0.00 0.00 0.00 %d/%d %u\n", thread_runnable(), thread_count, system_pid());
+}
+
+static void version(struct text *t, int id)
+{
+	(void)id;
+	text_add(t, "%s version %s (dayfly) %s\n", SYSTEM_NAME, SYSTEM_RELEASE, SYSTEM_VERSION);
+}
+
+static void filesystems(struct text *t, int id)
+{
+	(void)id;
+	text_add(t,
+		"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\toverlay\n\terofs\n");
+}
+
+static void self(struct text *t, int id)
+{
+	(void)id;
+	text_add(t, "%u", system_pid());
+}
+
+static void thread_self(struct text *t, int id)
+{
+	(void)id;
+	text_add(t, "%u/task/%d", system_pid(), current->tid);
+}
+
+static void self_mounts(struct text *t, int id)
+{
+	(void)id;
+	text_add(t, "self/mounts");
+}
+
+static int next_pid(int from)
+{
+	int pid = (int)system_pid();
+
+	return from <= pid ? pid : -1;
+}
+
+/* --- /proc/sys --- */
+
+#define VALUE(ident, ...)                         \
+	static void ident(struct text *t, int id) \
+	{                                         \
+		(void)id;                         \
+		text_add(t, __VA_ARGS__);         \
+	}
+
+VALUE(ostype, "%s\n", SYSTEM_NAME)
+VALUE(osrelease, "%s\n", SYSTEM_RELEASE)
+VALUE(osversion, "%s\n", SYSTEM_VERSION)
+VALUE(hostname, "%s\n", boot_info->host_name)
+VALUE(domainname, "(none)\n")
+VALUE(pid_max, "4194304\n")
+VALUE(cap_last_cap, "40\n")
+VALUE(ngroups_max, "65536\n")
+VALUE(threads_max, "%u\n", 4096)
+VALUE(overcommit, "1\n")
+VALUE(max_map_count, "1048576\n")
+VALUE(mmap_min_addr, "65536\n")
+VALUE(pipe_max_size, "1048576\n")
+VALUE(file_max, "%u\n", FD_MAX)
+VALUE(somaxconn, "4096\n")
+VALUE(one_cpu, "0\n")
+VALUE(cmdline, "\n")
+
+static void add_uuid(struct text *t, const uint8_t *b)
+{
+	for (int i = 0; i < 16; i++)
+		text_add(t, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+			i == 6           ? (b[i] & 15) | 0x40
+				: i == 8 ? (b[i] & 0x3f) | 0x80
+					 : b[i]);
+	text_add(t, "\n");
+}
+
+static void uuid(struct text *t, int id)
+{
+	uint8_t b[16];
+
+	(void)id;
+	random_bytes(b, sizeof(b));
+	add_uuid(t, b);
+}
+
+static void boot_id(struct text *t, int id)
+{
+	static uint8_t b[16];
+	static bool made;
+
+	(void)id;
+	if (!made)
+		random_bytes(b, sizeof(b));
+	made = true;
+	add_uuid(t, b);
+}
+
+VALUE(entropy, "256\n")
+
+static const struct synth random_list[] = {
+	SYNTH_FILE("boot_id", boot_id),
+	SYNTH_FILE("uuid", uuid),
+	SYNTH_FILE("entropy_avail", entropy),
+	SYNTH_FILE("poolsize", entropy),
+};
+static const struct synth kernel_list[] = {
+	SYNTH_FILE("ostype", ostype),
+	SYNTH_FILE("osrelease", osrelease),
+	SYNTH_FILE("version", osversion),
+	SYNTH_FILE("hostname", hostname),
+	SYNTH_FILE("domainname", domainname),
+	SYNTH_FILE("pid_max", pid_max),
+	SYNTH_FILE("threads-max", threads_max),
+	SYNTH_FILE("cap_last_cap", cap_last_cap),
+	SYNTH_FILE("ngroups_max", ngroups_max),
+	SYNTH_DIR("random", random_list),
+};
+static const struct synth vm_list[] = {
+	SYNTH_FILE("overcommit_memory", overcommit),
+	SYNTH_FILE("max_map_count", max_map_count),
+	SYNTH_FILE("mmap_min_addr", mmap_min_addr),
+};
+static const struct synth fs_list[] = {
+	SYNTH_FILE("pipe-max-size", pipe_max_size),
+	SYNTH_FILE("file-max", file_max),
+	SYNTH_FILE("nr_open", file_max),
+};
+static const struct synth core_list[] = {SYNTH_FILE("somaxconn", somaxconn)};
+static const struct synth net_list[] = {SYNTH_DIR("core", core_list)};
+static const struct synth sysctl_list[] = {
+	SYNTH_DIR("kernel", kernel_list),
+	SYNTH_DIR("vm", vm_list),
+	SYNTH_DIR("fs", fs_list),
+	SYNTH_DIR("net", net_list),
+};
+
+static const struct synth proc_list[] = {
+	SYNTH_LINK("self", self),
+	SYNTH_LINK("thread-self", thread_self),
+	SYNTH_LINK("mounts", self_mounts),
+	SYNTH_FILE("cpuinfo", cpuinfo),
+	SYNTH_FILE("meminfo", meminfo),
+	SYNTH_FILE("stat", machine_stat),
+	SYNTH_FILE("uptime", uptime),
+	SYNTH_FILE("loadavg", loadavg),
+	SYNTH_FILE("version", version),
+	SYNTH_FILE("cmdline", cmdline),
+	SYNTH_FILE("filesystems", filesystems),
+	SYNTH_DIR("sys", sysctl_list),
+};
+
+const struct synth proc_tree = {
+	.mode = S_IFDIR | 0555,
+	.list = proc_list,
+	.count = array_size(proc_list),
+	.next_id = next_pid,
+	.child = &proc_pid,
+};
+
+static const struct synth cpu_list[] = {
+	SYNTH_FILE("online", one_cpu),
+	SYNTH_FILE("possible", one_cpu),
+	SYNTH_FILE("present", one_cpu),
+};
+static const struct synth system_list[] = {SYNTH_DIR("cpu", cpu_list)};
+static const struct synth devices_list[] = {SYNTH_DIR("system", system_list)};
+static const struct synth sys_list[] = {SYNTH_DIR("devices", devices_list)};
+
+const struct synth sys_tree = {
+	.mode = S_IFDIR | 0555,
+	.list = sys_list,
+	.count = array_size(sys_list),
+};
