@@ -193,7 +193,8 @@ int signal_send(struct thread *t, const siginfo_t *info, struct queued *own)
 		return 0;
 	if (signal == SIGKILL)
 		program_exit(0, SIGKILL);
-	if (signal <= STANDARD_SIGNALS && (p->set & SIGNAL_BIT(signal)))
+	/* A timer's own is always queued: its interval goes on when it is taken. */
+	if (!own && signal <= STANDARD_SIGNALS && (p->set & SIGNAL_BIT(signal)))
 		return 0;
 	r = enqueue(p, info, own);
 	if (r)
