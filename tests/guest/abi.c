@@ -78,19 +78,20 @@ static void red_zone_across_a_call(void)
 	uint64_t wrong = 0;
 	for (int i = 0; i < 1000; i++) {
 		uint64_t bad;
-		__asm__ volatile("mov $0x5566778811223344, %%rdx\n"
-				 "mov %%rdx, -8(%%rsp)\n mov %%rdx, -16(%%rsp)\n mov %%rdx, -24(%%rsp)\n"
-				 "mov %%rdx, -32(%%rsp)\n mov %%rdx, -128(%%rsp)\n"
-				 "mov $110, %%eax\n syscall\n"
-				 "xor %0, %0\n"
-				 "mov -8(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
-				 "mov -16(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
-				 "mov -24(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
-				 "mov -32(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
-				 "mov -128(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
-				 : "=&b"(bad)
-				 :
-				 : "rax", "rcx", "rdx", "r11", "memory", "cc");
+		__asm__ volatile(
+			"mov $0x5566778811223344, %%rdx\n"
+			"mov %%rdx, -8(%%rsp)\n mov %%rdx, -16(%%rsp)\n mov %%rdx, -24(%%rsp)\n"
+			"mov %%rdx, -32(%%rsp)\n mov %%rdx, -128(%%rsp)\n"
+			"mov $110, %%eax\n syscall\n"
+			"xor %0, %0\n"
+			"mov -8(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
+			"mov -16(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
+			"mov -24(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
+			"mov -32(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
+			"mov -128(%%rsp), %%rax\n xor %%rdx, %%rax\n or %%rax, %0\n"
+			: "=&b"(bad)
+			:
+			: "rax", "rcx", "rdx", "r11", "memory", "cc");
 		wrong += bad != 0;
 	}
 	say("wrong=%lu", (unsigned long)wrong);
@@ -106,13 +107,27 @@ static void shapes_of_call_sites(void)
 	for (long i = 0; i < 50; i++) {
 		long a, b, c, d, e;
 		__asm__ volatile("mov $110, %%eax\n jmp 1f\n mov $39, %%eax\n 1: syscall\n"
-				 : "=a"(a) : : "rcx", "r11", "memory");
+				 : "=a"(a)
+				 :
+				 : "rcx", "r11", "memory");
 		__asm__ volatile("mov $110, %%edx\n mov %%edx, %%eax\n syscall\n"
-				 : "=a"(b) : : "rcx", "r11", "rdx", "memory");
-		__asm__ volatile("push $110\n pop %%rax\n syscall\n" : "=a"(c) : : "rcx", "r11", "memory");
-		__asm__ volatile("xor %%eax, %%eax\n mov $110, %%al\n syscall\n" : "=a"(d) : : "rcx", "r11", "memory");
-		__asm__ volatile("lea 110, %%eax\n nop\n syscall\n nop\n" : "=a"(e) : : "rcx", "r11", "memory");
-		wrong += (a != parent) + (b != parent) + (c != parent) + (d != parent) + (e != parent);
+				 : "=a"(b)
+				 :
+				 : "rcx", "r11", "rdx", "memory");
+		__asm__ volatile("push $110\n pop %%rax\n syscall\n"
+				 : "=a"(c)
+				 :
+				 : "rcx", "r11", "memory");
+		__asm__ volatile("xor %%eax, %%eax\n mov $110, %%al\n syscall\n"
+				 : "=a"(d)
+				 :
+				 : "rcx", "r11", "memory");
+		__asm__ volatile("lea 110, %%eax\n nop\n syscall\n nop\n"
+				 : "=a"(e)
+				 :
+				 : "rcx", "r11", "memory");
+		wrong += (a != parent) + (b != parent) + (c != parent) + (d != parent) +
+			(e != parent);
 	}
 	say("wrong=%ld", wrong);
 }
@@ -122,7 +137,10 @@ static void one_site_many_numbers(void)
 	/* The same instruction, with the number from outside, and jumped to both before and at it. */
 	long wrong = 0;
 	for (long i = 0; i < 200; i++) {
-		long number = i % 3 == 0 ? SYS_getpid : i % 3 == 1 ? SYS_getppid : SYS_gettid, result;
+		long number = i % 3 == 0 ? SYS_getpid
+			: i % 3 == 1     ? SYS_getppid
+					 : SYS_gettid,
+		     result;
 		long expect = i % 3 == 0 ? getpid() : i % 3 == 1 ? getppid() : gettid();
 		long skip = i % 2;
 		__asm__ volatile("test %2, %2\n jnz 1f\n mov %1, %%rax\n jmp 2f\n"
@@ -160,19 +178,21 @@ static int xmm_round(long number, long a, long b)
 	int wrong = 0;
 	for (int i = 0; i < 256; i++)
 		in[i] = (unsigned char)(i * 37 + 11);
-	__asm__ volatile("movdqa 0(%4), %%xmm0\n movdqa 16(%4), %%xmm1\n movdqa 32(%4), %%xmm2\n movdqa 48(%4), %%xmm3\n"
-			 "movdqa 64(%4), %%xmm4\n movdqa 80(%4), %%xmm5\n movdqa 96(%4), %%xmm6\n movdqa 112(%4), %%xmm7\n"
-			 "movdqa 128(%4), %%xmm8\n movdqa 144(%4), %%xmm9\n movdqa 160(%4), %%xmm10\n movdqa 176(%4), %%xmm11\n"
-			 "movdqa 192(%4), %%xmm12\n movdqa 208(%4), %%xmm13\n movdqa 224(%4), %%xmm14\n movdqa 240(%4), %%xmm15\n"
-			 "syscall\n"
-			 "movdqa %%xmm0, 0(%5)\n movdqa %%xmm1, 16(%5)\n movdqa %%xmm2, 32(%5)\n movdqa %%xmm3, 48(%5)\n"
-			 "movdqa %%xmm4, 64(%5)\n movdqa %%xmm5, 80(%5)\n movdqa %%xmm6, 96(%5)\n movdqa %%xmm7, 112(%5)\n"
-			 "movdqa %%xmm8, 128(%5)\n movdqa %%xmm9, 144(%5)\n movdqa %%xmm10, 160(%5)\n movdqa %%xmm11, 176(%5)\n"
-			 "movdqa %%xmm12, 192(%5)\n movdqa %%xmm13, 208(%5)\n movdqa %%xmm14, 224(%5)\n movdqa %%xmm15, 240(%5)\n"
-			 : "=a"(result)
-			 : "a"(number), "D"(a), "S"(b), "r"(in), "r"(out)
-			 : "rcx", "r11", "rdx", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	__asm__ volatile(
+		"movdqa 0(%4), %%xmm0\n movdqa 16(%4), %%xmm1\n movdqa 32(%4), %%xmm2\n movdqa 48(%4), %%xmm3\n"
+		"movdqa 64(%4), %%xmm4\n movdqa 80(%4), %%xmm5\n movdqa 96(%4), %%xmm6\n movdqa 112(%4), %%xmm7\n"
+		"movdqa 128(%4), %%xmm8\n movdqa 144(%4), %%xmm9\n movdqa 160(%4), %%xmm10\n movdqa 176(%4), %%xmm11\n"
+		"movdqa 192(%4), %%xmm12\n movdqa 208(%4), %%xmm13\n movdqa 224(%4), %%xmm14\n movdqa 240(%4), %%xmm15\n"
+		"syscall\n"
+		"movdqa %%xmm0, 0(%5)\n movdqa %%xmm1, 16(%5)\n movdqa %%xmm2, 32(%5)\n movdqa %%xmm3, 48(%5)\n"
+		"movdqa %%xmm4, 64(%5)\n movdqa %%xmm5, 80(%5)\n movdqa %%xmm6, 96(%5)\n movdqa %%xmm7, 112(%5)\n"
+		"movdqa %%xmm8, 128(%5)\n movdqa %%xmm9, 144(%5)\n movdqa %%xmm10, 160(%5)\n movdqa %%xmm11, 176(%5)\n"
+		"movdqa %%xmm12, 192(%5)\n movdqa %%xmm13, 208(%5)\n movdqa %%xmm14, 224(%5)\n movdqa %%xmm15, 240(%5)\n"
+		: "=a"(result)
+		: "a"(number), "D"(a), "S"(b), "r"(in), "r"(out)
+		: "rcx", "r11", "rdx", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+		"xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+		"xmm15");
 	(void)result;
 	for (int i = 0; i < 256; i++)
 		wrong += in[i] != out[i];
@@ -201,13 +221,14 @@ __attribute__((target("avx"))) static int ymm_round(long number, long a, long b)
 	int wrong = 0;
 	for (int i = 0; i < 128; i++)
 		in[i] = (unsigned char)(i * 91 + 5);
-	__asm__ volatile("vmovdqa 0(%4), %%ymm0\n vmovdqa 32(%4), %%ymm7\n vmovdqa 64(%4), %%ymm8\n vmovdqa 96(%4), %%ymm15\n"
-			 "syscall\n"
-			 "vmovdqa %%ymm0, 0(%5)\n vmovdqa %%ymm7, 32(%5)\n vmovdqa %%ymm8, 64(%5)\n vmovdqa %%ymm15, 96(%5)\n"
-			 "vzeroupper\n"
-			 : "=a"(result)
-			 : "a"(number), "D"(a), "S"(b), "r"(in), "r"(out)
-			 : "rcx", "r11", "rdx", "memory", "xmm0", "xmm7", "xmm8", "xmm15");
+	__asm__ volatile(
+		"vmovdqa 0(%4), %%ymm0\n vmovdqa 32(%4), %%ymm7\n vmovdqa 64(%4), %%ymm8\n vmovdqa 96(%4), %%ymm15\n"
+		"syscall\n"
+		"vmovdqa %%ymm0, 0(%5)\n vmovdqa %%ymm7, 32(%5)\n vmovdqa %%ymm8, 64(%5)\n vmovdqa %%ymm15, 96(%5)\n"
+		"vzeroupper\n"
+		: "=a"(result)
+		: "a"(number), "D"(a), "S"(b), "r"(in), "r"(out)
+		: "rcx", "r11", "rdx", "memory", "xmm0", "xmm7", "xmm8", "xmm15");
 	(void)result;
 	for (int i = 0; i < 128; i++)
 		wrong += in[i] != out[i];
@@ -239,14 +260,15 @@ __attribute__((target("avx512f"))) static int zmm_round(void)
 	int wrong = 0;
 	for (int i = 0; i < 256; i++)
 		in[i] = (unsigned char)(i * 17 + 3);
-	__asm__ volatile("vmovdqa64 0(%4), %%zmm1\n vmovdqa64 64(%4), %%zmm9\n vmovdqa64 128(%4), %%zmm16\n"
-			 "vmovdqa64 192(%4), %%zmm31\n kmovw %k6, %%k3\n"
-			 "syscall\n"
-			 "vmovdqa64 %%zmm1, 0(%5)\n vmovdqa64 %%zmm9, 64(%5)\n vmovdqa64 %%zmm16, 128(%5)\n"
-			 "vmovdqa64 %%zmm31, 192(%5)\n kmovw %%k3, %k1\n vzeroupper\n"
-			 : "=a"(result), "=&r"(masks_after)
-			 : "a"(SYS_nanosleep), "D"(&pause), "r"(in), "r"(out), "r"(masks), "S"(0)
-			 : "rcx", "r11", "rdx", "memory");
+	__asm__ volatile(
+		"vmovdqa64 0(%4), %%zmm1\n vmovdqa64 64(%4), %%zmm9\n vmovdqa64 128(%4), %%zmm16\n"
+		"vmovdqa64 192(%4), %%zmm31\n kmovw %k6, %%k3\n"
+		"syscall\n"
+		"vmovdqa64 %%zmm1, 0(%5)\n vmovdqa64 %%zmm9, 64(%5)\n vmovdqa64 %%zmm16, 128(%5)\n"
+		"vmovdqa64 %%zmm31, 192(%5)\n kmovw %%k3, %k1\n vzeroupper\n"
+		: "=a"(result), "=&r"(masks_after)
+		: "a"(SYS_nanosleep), "D"(&pause), "r"(in), "r"(out), "r"(masks), "S"(0)
+		: "rcx", "r11", "rdx", "memory");
 	(void)result;
 	for (int i = 0; i < 256; i++)
 		wrong += in[i] != out[i];
@@ -271,11 +293,12 @@ static void spoil_vectors(int number)
 {
 	(void)number;
 	caught++;
-	__asm__ volatile("pcmpeqd %%xmm0, %%xmm0\n movdqa %%xmm0, %%xmm1\n movdqa %%xmm0, %%xmm7\n"
-			 "movdqa %%xmm0, %%xmm8\n movdqa %%xmm0, %%xmm15\n fninit\n fldz\n fldz\n fldz\n"
-			 :
-			 :
-			 : "xmm0", "xmm1", "xmm7", "xmm8", "xmm15");
+	__asm__ volatile(
+		"pcmpeqd %%xmm0, %%xmm0\n movdqa %%xmm0, %%xmm1\n movdqa %%xmm0, %%xmm7\n"
+		"movdqa %%xmm0, %%xmm8\n movdqa %%xmm0, %%xmm15\n fninit\n fldz\n fldz\n fldz\n"
+		:
+		:
+		: "xmm0", "xmm1", "xmm7", "xmm8", "xmm15");
 	uint32_t control = 0x7f80; /* another rounding mode */
 	__asm__ volatile("ldmxcsr %0" : : "m"(control));
 }
@@ -301,12 +324,13 @@ static int xmm_hold(long rounds)
 	int wrong = 0;
 	for (int i = 0; i < 64; i++)
 		in[i] = (unsigned char)(i * 73 + 19 + rounds);
-	__asm__ volatile("movdqa 0(%1), %%xmm0\n movdqa 16(%1), %%xmm7\n movdqa 32(%1), %%xmm8\n movdqa 48(%1), %%xmm15\n"
-			 "1: dec %0\n jnz 1b\n"
-			 "movdqa %%xmm0, 0(%2)\n movdqa %%xmm7, 16(%2)\n movdqa %%xmm8, 32(%2)\n movdqa %%xmm15, 48(%2)\n"
-			 : "+r"(rounds)
-			 : "r"(in), "r"(out)
-			 : "memory", "cc", "xmm0", "xmm7", "xmm8", "xmm15");
+	__asm__ volatile(
+		"movdqa 0(%1), %%xmm0\n movdqa 16(%1), %%xmm7\n movdqa 32(%1), %%xmm8\n movdqa 48(%1), %%xmm15\n"
+		"1: dec %0\n jnz 1b\n"
+		"movdqa %%xmm0, 0(%2)\n movdqa %%xmm7, 16(%2)\n movdqa %%xmm8, 32(%2)\n movdqa %%xmm15, 48(%2)\n"
+		: "+r"(rounds)
+		: "r"(in), "r"(out)
+		: "memory", "cc", "xmm0", "xmm7", "xmm8", "xmm15");
 	for (int i = 0; i < 64; i++)
 		wrong += in[i] != out[i];
 	return wrong;
@@ -351,12 +375,12 @@ static void x87_across_signals(void)
 	start_timer(SIGALRM, 1000);
 	while (caught < 20) {
 		long rounds = 20000;
-		double a = 1.5, b = 2.25, out[2] = {0, 0};
-		__asm__ volatile("fldl %2\n fldl %3\n 1: dec %0\n jnz 1b\n fstpl %1\n fstpl 8%1\n"
-				 : "+r"(rounds), "=o"(out)
+		double a = 1.5, b = 2.25, top = 0, below = 0;
+		__asm__ volatile("fldl %3\n fldl %4\n 1: dec %0\n jnz 1b\n fstpl %1\n fstpl %2\n"
+				 : "+r"(rounds), "=m"(top), "=m"(below)
 				 : "m"(a), "m"(b)
 				 : "cc");
-		wrong += out[0] != b || out[1] != a;
+		wrong += top != b || below != a;
 	}
 	stop_timer();
 	say("wrong=%d", wrong);
@@ -392,11 +416,9 @@ static void note_control(int number)
 	(void)number;
 	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
 	__asm__ volatile("fnstcw %0" : "=m"(control));
-	unsigned long flags;
-	__asm__ volatile("pushf\n pop %0" : "=r"(flags));
+	handler_flags = __builtin_ia32_readeflags_u64();
 	handler_mxcsr = mxcsr;
 	handler_control = control;
-	handler_flags = flags;
 }
 
 static void handler_starts_clean(void)
@@ -404,8 +426,12 @@ static void handler_starts_clean(void)
 	signal(SIGUSR1, note_control);
 	/* The direction flag is clear in a handler, whatever the program had. */
 	long pid = getpid(), result;
-	__asm__ volatile("std\n syscall\n cld" : "=a"(result) : "a"(SYS_kill), "D"(pid), "S"(SIGUSR1) : "rcx", "r11", "memory");
-	say("%ld direction=%lu mxcsr=%x control=%x", result, handler_flags >> 10 & 1, handler_mxcsr, handler_control);
+	__asm__ volatile("std\n syscall\n cld"
+			 : "=a"(result)
+			 : "a"(SYS_kill), "D"(pid), "S"(SIGUSR1)
+			 : "rcx", "r11", "memory");
+	say("%ld direction=%lu mxcsr=%x control=%x", result, handler_flags >> 10 & 1, handler_mxcsr,
+		handler_control);
 }
 
 static void flags_across_calls(void)
@@ -536,8 +562,8 @@ static void vector_state_in_the_frame(void)
 			 : "=a"(result)
 			 : "a"(SYS_kill), "D"(pid), "S"(SIGUSR1), "r"(in), "r"(out)
 			 : "rcx", "r11", "rdx", "memory", "xmm3");
-	say("result=%ld magic=%d sane=%d matches=%d changed=%d rest=%d", result, frame_magic, frame_size_sane,
-	    frame_matches, out[0], out[15]);
+	say("result=%ld magic=%d sane=%d matches=%d changed=%d rest=%d", result, frame_magic,
+		frame_size_sane, frame_matches, out[0], out[15]);
 }
 
 static ucontext_t main_context, other_context;
@@ -601,11 +627,26 @@ static void cycle_counter(void)
 }
 
 static const struct guest_case cases[] = {
-	C(registers_across_a_call), C(registers_across_an_unknown_call), C(red_zone_across_a_call),
-	C(shapes_of_call_sites), C(one_site_many_numbers), C(xmm_across_calls), C(ymm_across_calls),
-	C(zmm_across_calls), C(vectors_across_signals), C(x87_across_signals), C(rounding_modes),
-	C(handler_starts_clean), C(flags_across_calls), C(vectors_across_threads), C(vectors_across_preemption),
-	C(new_thread_inherits_mode), C(vector_state_in_the_frame), C(make_switch), C(segment_bases), C(cycle_counter),
+	C(registers_across_a_call),
+	C(registers_across_an_unknown_call),
+	C(red_zone_across_a_call),
+	C(shapes_of_call_sites),
+	C(one_site_many_numbers),
+	C(xmm_across_calls),
+	C(ymm_across_calls),
+	C(zmm_across_calls),
+	C(vectors_across_signals),
+	C(x87_across_signals),
+	C(rounding_modes),
+	C(handler_starts_clean),
+	C(flags_across_calls),
+	C(vectors_across_threads),
+	C(vectors_across_preemption),
+	C(new_thread_inherits_mode),
+	C(vector_state_in_the_frame),
+	C(make_switch),
+	C(segment_bases),
+	C(cycle_counter),
 };
 
 GUEST_MAIN("abi", cases)

@@ -152,7 +152,7 @@ static inline long file_size(int fd)
 	return fstat(fd, &st) < 0 ? -1 : (long)st.st_size;
 }
 
-static void case_write(const char *text, size_t length)
+static inline void case_write(const char *text, size_t length)
 {
 	while (length > 0) {
 		ssize_t n = write(1, text, length);
@@ -163,7 +163,7 @@ static void case_write(const char *text, size_t length)
 	}
 }
 
-static void case_reset(void)
+static inline void case_reset(void)
 {
 	sigset_t none;
 
@@ -177,7 +177,8 @@ static void case_reset(void)
 		close(fd);
 }
 
-static int guest_main(int argc, char **argv, const char *subject, const struct guest_case *cases, size_t count)
+static inline int guest_main(int argc, char **argv, const char *subject,
+	const struct guest_case *cases, size_t count)
 {
 	const char *only = argc == 3 && strcmp(argv[1], "--only") == 0 ? argv[2] : NULL;
 	const char *after = argc == 3 && strcmp(argv[1], "--after") == 0 ? argv[2] : NULL;
@@ -190,7 +191,8 @@ static int guest_main(int argc, char **argv, const char *subject, const struct g
 	for (size_t i = 0; i < count; i++) {
 		const char *name = cases[i].name;
 		if (list) {
-			case_write(line, (size_t)snprintf(line, sizeof line, "%s.%s\n", subject, name));
+			case_write(line,
+				(size_t)snprintf(line, sizeof line, "%s.%s\n", subject, name));
 			continue;
 		}
 		if (!running) {
@@ -211,8 +213,9 @@ static int guest_main(int argc, char **argv, const char *subject, const struct g
 		for (size_t k = 0; k < case_used; k++)
 			if (case_text[k] == '\n')
 				case_text[k] = '|';
-		case_write(line, (size_t)snprintf(line, sizeof line, "CASE %s.%s %s\n", subject, name,
-						  case_used ? case_text : "(nothing)"));
+		case_write(line,
+			(size_t)snprintf(line, sizeof line, "CASE %s.%s %s\n", subject, name,
+				case_used ? case_text : "(nothing)"));
 		if (known_here && chdir(here) < 0)
 			_exit(97);
 	}
@@ -226,6 +229,9 @@ static int guest_main(int argc, char **argv, const char *subject, const struct g
 	}
 
 /* One row of a case table: the function's name is the case's name. */
-#define C(function) {#function, function}
+#define C(function)                 \
+	{                           \
+#function, function \
+	}
 
 #endif

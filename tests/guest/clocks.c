@@ -11,9 +11,15 @@ static const struct {
 	clockid_t id;
 	const char *name;
 } ids[] = {
-	{CLOCK_REALTIME, "realtime"}, {CLOCK_MONOTONIC, "monotonic"}, {CLOCK_PROCESS_CPUTIME_ID, "process"},
-	{CLOCK_THREAD_CPUTIME_ID, "thread"}, {CLOCK_MONOTONIC_RAW, "raw"}, {CLOCK_REALTIME_COARSE, "realtime-coarse"},
-	{CLOCK_MONOTONIC_COARSE, "monotonic-coarse"}, {CLOCK_BOOTTIME, "boottime"}, {CLOCK_TAI, "tai"},
+	{CLOCK_REALTIME, "realtime"},
+	{CLOCK_MONOTONIC, "monotonic"},
+	{CLOCK_PROCESS_CPUTIME_ID, "process"},
+	{CLOCK_THREAD_CPUTIME_ID, "thread"},
+	{CLOCK_MONOTONIC_RAW, "raw"},
+	{CLOCK_REALTIME_COARSE, "realtime-coarse"},
+	{CLOCK_MONOTONIC_COARSE, "monotonic-coarse"},
+	{CLOCK_BOOTTIME, "boottime"},
+	{CLOCK_TAI, "tai"},
 };
 
 static void all_rise(void)
@@ -50,7 +56,9 @@ static void resolutions(void)
 		int result = clock_getres(ids[i].id, &t);
 		/* The coarse clocks' depends on the tick: only its sanity is said. */
 		bool coarse = strstr(ids[i].name, "coarse") != NULL;
-		say("%s:%s,%s", ids[i].name, rc(result), coarse ? yes(t.tv_sec == 0 && t.tv_nsec >= 1 && t.tv_nsec <= 10000000) : yes(t.tv_sec == 0 && t.tv_nsec == 1));
+		say("%s:%s,%s", ids[i].name, rc(result),
+			coarse ? yes(t.tv_sec == 0 && t.tv_nsec >= 1 && t.tv_nsec <= 10000000)
+			       : yes(t.tv_sec == 0 && t.tv_nsec == 1));
 	}
 	say("null=%s", rc(clock_getres(CLOCK_MONOTONIC, NULL)));
 	say("unknown=%s", rc(clock_getres(77, NULL)));
@@ -64,7 +72,8 @@ static void raw_call_agrees(void)
 		clock_gettime(ids[i].id, &a);
 		long result = syscall(SYS_clock_gettime, ids[i].id, &b);
 		clock_gettime(ids[i].id, &c);
-		int64_t x = (int64_t)a.tv_sec * 1000000000 + a.tv_nsec, y = (int64_t)b.tv_sec * 1000000000 + b.tv_nsec,
+		int64_t x = (int64_t)a.tv_sec * 1000000000 + a.tv_nsec,
+			y = (int64_t)b.tv_sec * 1000000000 + b.tv_nsec,
 			z = (int64_t)c.tv_sec * 1000000000 + c.tv_nsec;
 		say("%s:%s,%s", ids[i].name, rc(result), yes(x <= y && y <= z));
 	}
@@ -92,7 +101,8 @@ static void wall_clock_family(void)
 	say("gettimeofday=%s", rc(gettimeofday(&v, NULL)));
 	result = time(&plain);
 	say("time=%s", yes(result == plain));
-	say("agree=%s,%s", yes(v.tv_sec - t.tv_sec <= 2 && v.tv_sec >= t.tv_sec), yes(plain >= t.tv_sec - 1 && plain - t.tv_sec <= 2));
+	say("agree=%s,%s", yes(v.tv_sec - t.tv_sec <= 2 && v.tv_sec >= t.tv_sec),
+		yes(plain >= t.tv_sec - 1 && plain - t.tv_sec <= 2));
 	say("usec=%s", yes(v.tv_usec >= 0 && v.tv_usec < 1000000));
 	say("after-2020=%s", yes(t.tv_sec > 1577836800));
 	say("raw-time=%s", yes(syscall(SYS_time, NULL) >= t.tv_sec - 1));
@@ -122,7 +132,8 @@ static void sleeping(void)
 	say("waited=%s", waited(start, 20000000));
 	int64_t target = now_ns(CLOCK_MONOTONIC) + 15000000;
 	struct timespec until = {target / 1000000000, target % 1000000000};
-	say("absolute=%s", errno_name(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)));
+	say("absolute=%s",
+		errno_name(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)));
 	say("reached=%s", yes(now_ns(CLOCK_MONOTONIC) >= target));
 	until.tv_sec = 1;
 	say("past=%s", errno_name(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)));
@@ -139,7 +150,8 @@ static void sleeping(void)
 static void processor_time(void)
 {
 	struct tms buffer;
-	int64_t process = now_ns(CLOCK_PROCESS_CPUTIME_ID), thread = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	int64_t process = now_ns(CLOCK_PROCESS_CPUTIME_ID),
+		thread = now_ns(CLOCK_THREAD_CPUTIME_ID);
 	volatile unsigned long sum = 0;
 	for (unsigned long i = 0; i < 20000000; i++)
 		sum += i;
@@ -176,8 +188,17 @@ static void setting_is_refused_or_done(void)
 }
 
 static const struct guest_case cases[] = {
-	C(all_rise), C(fine_clocks_move), C(resolutions), C(raw_call_agrees), C(errors), C(wall_clock_family),
-	C(relations), C(sleeping), C(processor_time), C(calendar), C(setting_is_refused_or_done),
+	C(all_rise),
+	C(fine_clocks_move),
+	C(resolutions),
+	C(raw_call_agrees),
+	C(errors),
+	C(wall_clock_family),
+	C(relations),
+	C(sleeping),
+	C(processor_time),
+	C(calendar),
+	C(setting_is_refused_or_done),
 };
 
 GUEST_MAIN("clocks", cases)

@@ -32,10 +32,10 @@ static void say_listing(const char *path)
 	}
 	while ((entry = readdir(dir)) && count < 64)
 		if (asprintf(&copy, "%s:%c", entry->d_name,
-			     entry->d_type == DT_DIR   ? 'd'
-			     : entry->d_type == DT_REG ? 'f'
-			     : entry->d_type == DT_LNK ? 'l'
-						       : '?') > 0)
+			    entry->d_type == DT_DIR           ? 'd'
+				    : entry->d_type == DT_REG ? 'f'
+				    : entry->d_type == DT_LNK ? 'l'
+							      : '?') > 0)
 			names[count++] = copy;
 	closedir(dir);
 	qsort(names, count, sizeof names[0], compare_names);
@@ -127,7 +127,8 @@ static void getdents_raw(void)
 	put_file("d/alpha", "x");
 	put_file("d/be", "x");
 	int fd = open("d", O_RDONLY | O_DIRECTORY);
-	long n = syscall(SYS_getdents64, fd, buffer, sizeof buffer), entries = 0, aligned = 1, terminated = 1;
+	long n = syscall(SYS_getdents64, fd, buffer, sizeof buffer), entries = 0, aligned = 1,
+	     terminated = 1;
 	for (long at = 0; at < n;) {
 		struct dirent64_raw *e = (struct dirent64_raw *)(buffer + at);
 		entries++;
@@ -368,9 +369,23 @@ static void directory_read_only_ops(void)
 }
 
 static const struct guest_case cases[] = {
-	C(mkdir_rmdir), C(rmdir_refused), C(mkdir_mode), C(link_counts), C(listing), C(getdents_raw), C(getdents_2000),
-	C(remove_while_reading), C(seekdir_telldir), C(change_directory), C(change_directory_fd), C(getcwd_errors),
-	C(removed_current_directory), C(open_relative), C(path_walk), C(deep_tree), C(directory_read_only_ops),
+	C(mkdir_rmdir),
+	C(rmdir_refused),
+	C(mkdir_mode),
+	C(link_counts),
+	C(listing),
+	C(getdents_raw),
+	C(getdents_2000),
+	C(remove_while_reading),
+	C(seekdir_telldir),
+	C(change_directory),
+	C(change_directory_fd),
+	C(getcwd_errors),
+	C(removed_current_directory),
+	C(open_relative),
+	C(path_walk),
+	C(deep_tree),
+	C(directory_read_only_ops),
 };
 
 GUEST_MAIN("dirs", cases)

@@ -27,8 +27,8 @@ static void say_ready(const char *label, int set, int timeout_ms)
 	for (uint64_t data = 0; data < 100; data++)
 		for (int i = 0; i < n; i++)
 			if (events[i].data.u64 == data)
-				used += snprintf(text + used, sizeof text - (size_t)used, "/%lu:%x", (unsigned long)data,
-						 events[i].events);
+				used += snprintf(text + used, sizeof text - (size_t)used, "/%lu:%x",
+					(unsigned long)data, events[i].events);
 	say("%s", text);
 }
 
@@ -206,7 +206,8 @@ static void epoll_closed_descriptor(void)
 
 static void epoll_mixed_sources(void)
 {
-	int set = epoll_create1(0), event = eventfd(0, 0), timer = timerfd_create(CLOCK_MONOTONIC, 0), fds[2];
+	int set = epoll_create1(0), event = eventfd(0, 0),
+	    timer = timerfd_create(CLOCK_MONOTONIC, 0), fds[2];
 	uint64_t one = 1, count;
 	pipe(fds);
 	add(set, event, EPOLLIN, 1);
@@ -329,7 +330,9 @@ static void timerfd_oneshot(void)
 	int64_t start = now_ns(CLOCK_MONOTONIC);
 	say("set=%s", rc(timerfd_settime(fd, 0, &when, NULL)));
 	say("get=%s", rc(timerfd_gettime(fd, &left)));
-	say("left=%s", yes(left.it_value.tv_sec == 0 && left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 20000000));
+	say("left=%s",
+		yes(left.it_value.tv_sec == 0 && left.it_value.tv_nsec > 0 &&
+			left.it_value.tv_nsec <= 20000000));
 	struct pollfd p = {fd, POLLIN, 0};
 	say("poll=%d", poll(&p, 1, 10000));
 	say("waited=%s", waited(start, 20000000));
@@ -465,16 +468,36 @@ static void signalfd_change_set(void)
 	raise(SIGUSR1);
 	say("old=%s", num(read(fd, &info, sizeof info)));
 	raise(SIGUSR2);
-	say("new=%s", yes(read(fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR2));
+	say("new=%s",
+		yes(read(fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR2));
 	say("not-signalfd=%s", rc(signalfd(0, &set, 0)));
 }
 
 static const struct guest_case cases[] = {
-	C(epoll_level), C(epoll_edge), C(epoll_oneshot), C(epoll_modify_delete), C(epoll_hangup), C(epoll_errors),
-	C(epoll_timeout), C(epoll_many_take_turns), C(epoll_nested), C(epoll_closed_descriptor),
-	C(epoll_mixed_sources), C(epoll_woken_by_thread), C(epoll_pwait_mask), C(eventfd_counter),
-	C(eventfd_semaphore), C(eventfd_blocking), C(timerfd_oneshot), C(timerfd_interval), C(timerfd_missed_counts),
-	C(timerfd_absolute), C(timerfd_errors), C(signalfd_basic), C(signalfd_queued_value), C(signalfd_change_set),
+	C(epoll_level),
+	C(epoll_edge),
+	C(epoll_oneshot),
+	C(epoll_modify_delete),
+	C(epoll_hangup),
+	C(epoll_errors),
+	C(epoll_timeout),
+	C(epoll_many_take_turns),
+	C(epoll_nested),
+	C(epoll_closed_descriptor),
+	C(epoll_mixed_sources),
+	C(epoll_woken_by_thread),
+	C(epoll_pwait_mask),
+	C(eventfd_counter),
+	C(eventfd_semaphore),
+	C(eventfd_blocking),
+	C(timerfd_oneshot),
+	C(timerfd_interval),
+	C(timerfd_missed_counts),
+	C(timerfd_absolute),
+	C(timerfd_errors),
+	C(signalfd_basic),
+	C(signalfd_queued_value),
+	C(signalfd_change_set),
 };
 
 GUEST_MAIN("events", cases)

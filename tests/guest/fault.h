@@ -30,7 +30,8 @@ static void fault_handler(int number, siginfo_t *info, void *context)
 static void fault_catch(void)
 {
 	stack_t stack = {.ss_sp = fault_stack, .ss_size = sizeof fault_stack};
-	struct sigaction action = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction action = {
+		.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
 	fault.number = fault.code = 0;
 	fault.address = NULL;
@@ -60,12 +61,14 @@ static inline const char *fault_text(void)
 	if (fault.number == 0)
 		return "none";
 	if (fault.number == SIGSEGV)
-		code = fault.code == SEGV_MAPERR   ? "MAPERR"
-		       : fault.code == SEGV_ACCERR ? "ACCERR"
-		       : fault.code == SI_KERNEL   ? "KERNEL"
-						   : NULL;
+		code = fault.code == SEGV_MAPERR    ? "MAPERR"
+			: fault.code == SEGV_ACCERR ? "ACCERR"
+			: fault.code == SI_KERNEL   ? "KERNEL"
+						    : NULL;
 	if (fault.number == SIGBUS)
-		code = fault.code == BUS_ADRERR ? "ADRERR" : fault.code == BUS_ADRALN ? "ADRALN" : NULL;
+		code = fault.code == BUS_ADRERR    ? "ADRERR"
+			: fault.code == BUS_ADRALN ? "ADRALN"
+						   : NULL;
 	if (code)
 		snprintf(out, sizeof text[0], "%s/%s", sigabbrev_np(fault.number), code);
 	else

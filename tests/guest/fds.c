@@ -14,9 +14,13 @@ static const char *flag_text(int flags)
 
 	if (flags == -1)
 		return errno_name(errno);
-	snprintf(text, sizeof text, "%s%s%s%s%s%s", mode == O_RDONLY ? "r" : mode == O_WRONLY ? "w" : "rw",
-		 flags & O_APPEND ? "+append" : "", flags & O_NONBLOCK ? "+nonblock" : "",
-		 flags & O_CREAT ? "+creat" : "", flags & O_TRUNC ? "+trunc" : "", flags & O_PATH ? "+path" : "");
+	snprintf(text, sizeof text, "%s%s%s%s%s%s",
+		mode == O_RDONLY           ? "r"
+			: mode == O_WRONLY ? "w"
+					   : "rw",
+		flags & O_APPEND ? "+append" : "", flags & O_NONBLOCK ? "+nonblock" : "",
+		flags & O_CREAT ? "+creat" : "", flags & O_TRUNC ? "+trunc" : "",
+		flags & O_PATH ? "+path" : "");
 	return text;
 }
 
@@ -231,9 +235,21 @@ static void standard_descriptors(void)
 }
 
 static const struct guest_case cases[] = {
-	C(dup_shares_position), C(two_opens_do_not_share), C(dup2_cases), C(dup3_cases), C(dup_clears_cloexec),
-	C(fcntl_dupfd), C(fcntl_fd_flags), C(fcntl_status_flags), C(append_flag_set_later), C(flags_shared_by_dup),
-	C(ioctl_cloexec), C(ioctl_nonblock), C(ioctl_not_a_tty), C(close_range_call), C(descriptor_limit),
+	C(dup_shares_position),
+	C(two_opens_do_not_share),
+	C(dup2_cases),
+	C(dup3_cases),
+	C(dup_clears_cloexec),
+	C(fcntl_dupfd),
+	C(fcntl_fd_flags),
+	C(fcntl_status_flags),
+	C(append_flag_set_later),
+	C(flags_shared_by_dup),
+	C(ioctl_cloexec),
+	C(ioctl_nonblock),
+	C(ioctl_not_a_tty),
+	C(close_range_call),
+	C(descriptor_limit),
 	C(standard_descriptors),
 };
 

@@ -216,7 +216,8 @@ static void readv_writev(void)
 {
 	char a[4] = {0}, b[8] = {0}, c[4] = {0};
 	int fd = open("a", O_CREAT | O_RDWR, 0644);
-	struct iovec out[4] = {{(void *)"abc", 3}, {NULL, 0}, {(void *)"defgh", 5}, {(void *)"ij", 2}};
+	struct iovec out[4] = {
+		{(void *)"abc", 3}, {NULL, 0}, {(void *)"defgh", 5}, {(void *)"ij", 2}};
 	say("writev=%s", num(writev(fd, out, 4)));
 	lseek(fd, 0, SEEK_SET);
 	struct iovec in[3] = {{a, 2}, {b, 5}, {c, 3}};
@@ -535,12 +536,39 @@ static void file_locks(void)
 }
 
 static const struct guest_case cases[] = {
-	C(open_missing), C(open_creat), C(open_excl), C(open_trunc), C(open_append), C(open_append_two),
-	C(open_access_modes), C(open_directory_flag), C(open_long_names), C(open_path_only), C(open_many),
-	C(close_twice), C(bad_descriptor), C(read_write_basic), C(pread_pwrite), C(readv_writev), C(preadv_pwritev),
-	C(seek_basic), C(seek_past_end_write), C(seek_data_hole), C(truncate_grow_shrink), C(truncate_clears_tail),
-	C(truncate_keeps_position), C(allocate), C(allocate_punch), C(sparse_blocks), C(send_file), C(copy_range),
-	C(large_file_content), C(large_offset), C(sync_calls), C(stream_io), C(file_locks),
+	C(open_missing),
+	C(open_creat),
+	C(open_excl),
+	C(open_trunc),
+	C(open_append),
+	C(open_append_two),
+	C(open_access_modes),
+	C(open_directory_flag),
+	C(open_long_names),
+	C(open_path_only),
+	C(open_many),
+	C(close_twice),
+	C(bad_descriptor),
+	C(read_write_basic),
+	C(pread_pwrite),
+	C(readv_writev),
+	C(preadv_pwritev),
+	C(seek_basic),
+	C(seek_past_end_write),
+	C(seek_data_hole),
+	C(truncate_grow_shrink),
+	C(truncate_clears_tail),
+	C(truncate_keeps_position),
+	C(allocate),
+	C(allocate_punch),
+	C(sparse_blocks),
+	C(send_file),
+	C(copy_range),
+	C(large_file_content),
+	C(large_offset),
+	C(sync_calls),
+	C(stream_io),
+	C(file_locks),
 };
 
 GUEST_MAIN("files", cases)

@@ -7,7 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static long futex(void *word, int operation, uint32_t value, const struct timespec *limit, void *second, uint32_t mask)
+static long futex(void *word, int operation, uint32_t value, const struct timespec *limit,
+	void *second, uint32_t mask)
 {
 	return syscall(SYS_futex, word, operation, value, limit, second, mask);
 }
@@ -17,7 +18,8 @@ static void wait_value_differs(void)
 	uint32_t word = 5;
 	say("%s", rc(futex(&word, FUTEX_WAIT, 4, NULL, NULL, 0)));
 	say("private=%s", rc(futex(&word, FUTEX_WAIT_PRIVATE, 4, NULL, NULL, 0)));
-	say("bitset=%s", rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 4, NULL, NULL, FUTEX_BITSET_MATCH_ANY)));
+	say("bitset=%s",
+		rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 4, NULL, NULL, FUTEX_BITSET_MATCH_ANY)));
 }
 
 static void wait_timeout(void)
@@ -36,15 +38,20 @@ static void wait_absolute(void)
 	uint32_t word = 5;
 	int64_t start = now_ns(CLOCK_MONOTONIC), target = start + 20000000;
 	struct timespec limit = {target / 1000000000, target % 1000000000};
-	say("%s", rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 5, &limit, NULL, FUTEX_BITSET_MATCH_ANY)));
+	say("%s",
+		rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 5, &limit, NULL,
+			FUTEX_BITSET_MATCH_ANY)));
 	say("waited=%s", waited(start, 20000000));
 	start = now_ns(CLOCK_MONOTONIC);
 	target = now_ns(CLOCK_REALTIME) + 15000000;
 	limit = (struct timespec){target / 1000000000, target % 1000000000};
 	say("wall=%s",
-	    rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 5, &limit, NULL, FUTEX_BITSET_MATCH_ANY)));
+		rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 5, &limit, NULL,
+			FUTEX_BITSET_MATCH_ANY)));
 	limit = (struct timespec){1, 0};
-	say("past=%s", rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 5, &limit, NULL, FUTEX_BITSET_MATCH_ANY)));
+	say("past=%s",
+		rc(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 5, &limit, NULL,
+			FUTEX_BITSET_MATCH_ANY)));
 }
 
 static void errors(void)
@@ -80,7 +87,8 @@ static void *wait_on_word(void *argument)
 {
 	struct waiter *w = argument;
 	atomic_store(&w->tid, gettid());
-	w->result = futex(w->word, w->mask ? FUTEX_WAIT_BITSET_PRIVATE : FUTEX_WAIT_PRIVATE, 1, NULL, NULL, w->mask);
+	w->result = futex(w->word, w->mask ? FUTEX_WAIT_BITSET_PRIVATE : FUTEX_WAIT_PRIVATE, 1,
+		NULL, NULL, w->mask);
 	atomic_store(&w->done, 1);
 	return NULL;
 }
@@ -167,7 +175,8 @@ static void wake_op(void)
 	uint32_t first = 0, second = 4;
 	/* second += 3; wake a second waiter only if the old value was 4 - nobody sleeps, but the addition is done. */
 	int operation = FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 4);
-	say("%s", num(syscall(SYS_futex, &first, FUTEX_WAKE_OP_PRIVATE, 1, 1L, &second, operation)));
+	say("%s",
+		num(syscall(SYS_futex, &first, FUTEX_WAKE_OP_PRIVATE, 1, 1L, &second, operation)));
 	say("second=%u", second);
 }
 
@@ -184,7 +193,8 @@ static void wait_interrupted(void)
 	uint32_t word = 1;
 	struct sigaction action = {.sa_handler = on_signal};
 	timer_t timer;
-	struct itimerspec when = {{0, 20000000}, {0, 20000000}}; /* again, should the first come too early */
+	struct itimerspec when = {
+		{0, 20000000}, {0, 20000000}}; /* again, should the first come too early */
 	caught = 0;
 	sigaction(SIGALRM, &action, NULL);
 	timer_create(CLOCK_MONOTONIC, NULL, &timer);
@@ -244,8 +254,18 @@ static void robust_mutex(void)
 }
 
 static const struct guest_case cases[] = {
-	C(wait_value_differs), C(wait_timeout), C(wait_absolute), C(errors), C(wake_nobody), C(wake_counts),
-	C(wake_bitset), C(requeue), C(wake_op), C(wait_interrupted), C(priority_inheritance), C(robust_list),
+	C(wait_value_differs),
+	C(wait_timeout),
+	C(wait_absolute),
+	C(errors),
+	C(wake_nobody),
+	C(wake_counts),
+	C(wake_bitset),
+	C(requeue),
+	C(wake_op),
+	C(wait_interrupted),
+	C(priority_inheritance),
+	C(robust_list),
 	C(robust_mutex),
 };
 

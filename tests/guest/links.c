@@ -273,7 +273,8 @@ static void rename_flags(void)
 	say("b=%s", get_file("b"));
 	say("c=%s", get_file("c"));
 	say("exchange-missing=%s", rc(renameat2(AT_FDCWD, "b", AT_FDCWD, "none", RENAME_EXCHANGE)));
-	say("both=%s", rc(renameat2(AT_FDCWD, "b", AT_FDCWD, "d", RENAME_EXCHANGE | RENAME_NOREPLACE)));
+	say("both=%s",
+		rc(renameat2(AT_FDCWD, "b", AT_FDCWD, "d", RENAME_EXCHANGE | RENAME_NOREPLACE)));
 	say("unknown=%s", rc(renameat2(AT_FDCWD, "b", AT_FDCWD, "d", 0x100)));
 }
 
@@ -322,10 +323,26 @@ static void at_links(void)
 }
 
 static const struct guest_case cases[] = {
-	C(symlink_basic), C(symlink_dangling), C(symlink_loop), C(symlink_chain), C(symlink_to_directory),
-	C(readlink_cases), C(nofollow), C(hard_link), C(hard_link_errors), C(unlink_open_file), C(unlink_errors),
-	C(rename_basic), C(rename_keeps_open_file), C(rename_hard_link_twins), C(rename_directories),
-	C(rename_updates_dotdot), C(rename_flags), C(rename_symlink), C(unnamed_file), C(at_links),
+	C(symlink_basic),
+	C(symlink_dangling),
+	C(symlink_loop),
+	C(symlink_chain),
+	C(symlink_to_directory),
+	C(readlink_cases),
+	C(nofollow),
+	C(hard_link),
+	C(hard_link_errors),
+	C(unlink_open_file),
+	C(unlink_errors),
+	C(rename_basic),
+	C(rename_keeps_open_file),
+	C(rename_hard_link_twins),
+	C(rename_directories),
+	C(rename_updates_dotdot),
+	C(rename_flags),
+	C(rename_symlink),
+	C(unnamed_file),
+	C(at_links),
 };
 
 GUEST_MAIN("links", cases)

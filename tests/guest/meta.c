@@ -15,9 +15,9 @@ static void stat_fields(void)
 	put_file("a", "0123456789");
 	say("%s", rc(stat("a", &st)));
 	say("mode=%o size=%ld links=%lu uid=%u gid=%u", (unsigned)st.st_mode, (long)st.st_size,
-	    (unsigned long)st.st_nlink, st.st_uid, st.st_gid);
+		(unsigned long)st.st_nlink, st.st_uid, st.st_gid);
 	say("ino=%s blksize=%s blocks=%s rdev=%lu", yes(st.st_ino != 0), yes(st.st_blksize >= 512),
-	    yes(st.st_blocks > 0), (unsigned long)st.st_rdev);
+		yes(st.st_blocks > 0), (unsigned long)st.st_rdev);
 	int64_t age = now_ns(CLOCK_REALTIME) / 1000000000 - st.st_mtim.tv_sec;
 	say("fresh=%s", yes(age >= -1 && age < 60));
 	say("same-times=%s", yes(st.st_mtim.tv_sec == st.st_ctim.tv_sec));
@@ -38,7 +38,8 @@ static void stat_family_agrees(void)
 	say("%s", rc(lstat("f", &b)));
 	say("%s", rc(fstat(fd, &c)));
 	say("%s", rc(fstatat(fd, "", &d, AT_EMPTY_PATH)));
-	say("same=%s%s%s", yes(memcmp(&a, &b, 120) == 0), yes(memcmp(&a, &c, 120) == 0), yes(memcmp(&a, &d, 120) == 0));
+	say("same=%s%s%s", yes(memcmp(&a, &b, 120) == 0), yes(memcmp(&a, &c, 120) == 0),
+		yes(memcmp(&a, &d, 120) == 0));
 	say("no-flag=%s", rc(fstatat(fd, "", &d, 0)));
 	say("flags=%s", rc(fstatat(fd, "", &d, 0x40000)));
 }
@@ -52,10 +53,13 @@ static void statx_fields(void)
 	memset(&x, 0, sizeof x);
 	say("%s", rc(statx(AT_FDCWD, "a", 0, STATX_BASIC_STATS, &x)));
 	say("mask=%s", yes((x.stx_mask & STATX_BASIC_STATS) == STATX_BASIC_STATS));
-	say("mode=%o size=%lu links=%u uid=%u", x.stx_mode, (unsigned long)x.stx_size, x.stx_nlink, x.stx_uid);
+	say("mode=%o size=%lu links=%u uid=%u", x.stx_mode, (unsigned long)x.stx_size, x.stx_nlink,
+		x.stx_uid);
 	say("ino=%s", yes(x.stx_ino == st.st_ino));
 	say("dev=%s", yes(makedev(x.stx_dev_major, x.stx_dev_minor) == st.st_dev));
-	say("mtime=%s", yes(x.stx_mtime.tv_sec == st.st_mtim.tv_sec && x.stx_mtime.tv_nsec == (unsigned)st.st_mtim.tv_nsec));
+	say("mtime=%s",
+		yes(x.stx_mtime.tv_sec == st.st_mtim.tv_sec &&
+			x.stx_mtime.tv_nsec == (unsigned)st.st_mtim.tv_nsec));
 	say("missing=%s", rc(statx(AT_FDCWD, "none", 0, STATX_BASIC_STATS, &x)));
 	int fd = open("a", O_RDONLY);
 	say("empty=%s", rc(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, &x)));
@@ -163,7 +167,8 @@ static void times_set(void)
 	put_file("a", "x");
 	say("%s", rc(utimensat(AT_FDCWD, "a", t, 0)));
 	stat("a", &st);
-	say("a=%ld.%09ld m=%ld.%09ld", st.st_atim.tv_sec, st.st_atim.tv_nsec, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	say("a=%ld.%09ld m=%ld.%09ld", st.st_atim.tv_sec, st.st_atim.tv_nsec, st.st_mtim.tv_sec,
+		st.st_mtim.tv_nsec);
 	t[0].tv_nsec = UTIME_OMIT;
 	t[1].tv_nsec = UTIME_NOW;
 	say("%s", rc(utimensat(AT_FDCWD, "a", t, 0)));
@@ -246,7 +251,8 @@ static void file_system(void)
 	struct statvfs v;
 	put_file("a", "x");
 	say("%s", rc(statfs(".", &s)));
-	say("type=%lx bsize=%s namelen=%ld", (unsigned long)s.f_type, yes(s.f_bsize >= 512), (long)s.f_namelen);
+	say("type=%lx bsize=%s namelen=%ld", (unsigned long)s.f_type, yes(s.f_bsize >= 512),
+		(long)s.f_namelen);
 	say("sane=%s", yes(s.f_blocks == 0 || s.f_bfree <= s.f_blocks));
 	int fd = open("a", O_RDONLY);
 	say("fstatfs=%s", rc(fstatfs(fd, &s)));
@@ -290,9 +296,21 @@ static void device_nodes(void)
 }
 
 static const struct guest_case cases[] = {
-	C(stat_fields), C(stat_family_agrees), C(statx_fields), C(stat_kinds), C(inode_identity), C(chmod_calls),
-	C(umask_calls), C(access_calls), C(times_set), C(times_follow_changes), C(owner_calls), C(file_system),
-	C(path_limits), C(extended_attributes), C(device_nodes),
+	C(stat_fields),
+	C(stat_family_agrees),
+	C(statx_fields),
+	C(stat_kinds),
+	C(inode_identity),
+	C(chmod_calls),
+	C(umask_calls),
+	C(access_calls),
+	C(times_set),
+	C(times_follow_changes),
+	C(owner_calls),
+	C(file_system),
+	C(path_limits),
+	C(extended_attributes),
+	C(device_nodes),
 };
 
 GUEST_MAIN("meta", cases)

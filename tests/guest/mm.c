@@ -193,7 +193,8 @@ static void fixed(void)
 	char *q = mmap(p + PAGE, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	say("there=%s", yes(q == p + PAGE));
 	say("%d%d%d%d", p[0], p[PAGE], p[2 * PAGE], p[3 * PAGE]);
-	say("unaligned=%s", mapped(mmap(p + 10, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)));
+	say("unaligned=%s",
+		mapped(mmap(p + 10, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)));
 	int fd = file_of_pages("f", 1);
 	q = mmap(p, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	say("file=%c next=%d", p[0], p[PAGE]);
@@ -224,7 +225,8 @@ static void hint(void)
 
 static void reserve_then_commit(void)
 {
-	char *p = mmap(NULL, 64 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p =
+		mmap(NULL, 64 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	say("%s", mapped(p));
 	FAULT((void)*(volatile char *)(p + 100));
 	say("read=%s offset=%ld", fault_text(), fault_offset(p));
@@ -262,7 +264,8 @@ static void gigabyte_untouched(void)
 static void address_space_reserve(void)
 {
 	/* What garbage collectors do: reserve a great deal, commit a little. */
-	char *p = mmap(NULL, 64UL << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p = mmap(NULL, 64UL << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		0);
 	say("%s", mapped(p));
 	say("commit=%s", rc(mprotect(p + (32UL << 30), PAGE, RW)));
 	FAULT(p[32UL << 30] = 1);
@@ -277,7 +280,8 @@ static void unmap_middle(void)
 	say("%s", rc(munmap(p + 2 * PAGE, PAGE)));
 	say("%d %d", p[PAGE], p[3 * PAGE]);
 	/* The hole can be mapped again and is fresh. */
-	char *q = mmap(p + 2 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	char *q = mmap(p + 2 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		-1, 0);
 	say("hole=%s fresh=%d", yes(q == p + 2 * PAGE), q[0]);
 	say("rest=%s", rc(munmap(p, 5 * PAGE)));
 	say("twice=%s", rc(munmap(p, 5 * PAGE)));
@@ -321,13 +325,17 @@ static void map_errors(void)
 	say("huge=%s", mapped(mmap(NULL, 1UL << 60, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
 	say("wrapped=%s", mapped(mmap(NULL, (size_t)-5, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
 	say("kernel-half=%s",
-	    mapped(mmap((void *)0xffff800000000000, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)));
-	say("offset-wraps=%s", mapped(mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, (off_t)0x7ffffffffffff000)));
+		mapped(mmap((void *)0xffff800000000000, PAGE, RW,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)));
+	say("offset-wraps=%s",
+		mapped(mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd,
+			(off_t)0x7ffffffffffff000)));
 }
 
 static void map_flags(void)
 {
-	char *p = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	char *p = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
+		-1, 0);
 	say("stack=%s", mapped(p));
 	p[0] = 1;
 	p = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -338,7 +346,8 @@ static void map_flags(void)
 	say("low=%s", yes((uintptr_t)p < 1UL << 32));
 	/* With MAP_ANONYMOUS the descriptor is ignored. */
 	say("fd-ignored=%s", mapped(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, 77, 0)));
-	say("validate=%s", mapped(mmap(NULL, PAGE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0)));
+	say("validate=%s",
+		mapped(mmap(NULL, PAGE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0)));
 }
 
 static void protect_steps(void)
@@ -480,7 +489,8 @@ static void remap_shrink_faults(void)
 	FAULT((void)*(volatile char *)(p + 2 * PAGE));
 	say("behind=%s", fault_text());
 	char *q = anon(2 * PAGE), *target = anon(2 * PAGE);
-	say("move=%s", mapped(mremap(q, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target)));
+	say("move=%s",
+		mapped(mremap(q, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target)));
 	FAULT((void)*(volatile char *)q);
 	say("old=%s", fault_text());
 }
@@ -508,7 +518,8 @@ static void remap_fixed(void)
 	say("there=%s", yes(q == target + PAGE));
 	say("%d%d%d%d", target[0], target[PAGE], target[2 * PAGE], target[3 * PAGE]);
 	say("no-maymove=%s", mapped(mremap(q, PAGE, PAGE, MREMAP_FIXED, p)));
-	say("overlap=%s", mapped(mremap(q, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + PAGE)));
+	say("overlap=%s",
+		mapped(mremap(q, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + PAGE)));
 }
 
 static void remap_errors(void)
@@ -580,11 +591,16 @@ static void heap_many_sizes(void)
 		unsigned index = (seed >> 8) % 2000;
 		if (blocks[index]) {
 			size_t length = malloc_usable_size(blocks[index]);
-			bad += blocks[index][0] != (index & 0xff) || blocks[index][length - 1] != (index & 0xff);
+			bad += blocks[index][0] != (index & 0xff) ||
+				blocks[index][length - 1] != (index & 0xff);
 			free(blocks[index]);
 			blocks[index] = NULL;
 		} else {
-			size_t length = 1 + (seed >> 5) % (seed & 1 ? 200 : seed & 2 ? 20000 : 300000);
+			size_t length = 1 +
+				(seed >> 5) %
+					(seed & 1                  ? 200
+							: seed & 2 ? 20000
+								   : 300000);
 			blocks[index] = malloc(length);
 			if (!blocks[index]) {
 				bad++;
@@ -675,7 +691,8 @@ static void memory_file(void)
 	int fd = memfd_create("name", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	say("%s", rc(fd));
 	say("truncate=%s", rc(ftruncate(fd, 2 * PAGE)));
-	char *a = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0), *b = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0);
+	char *a = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0),
+	     *b = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0);
 	a[PAGE] = 5;
 	say("alias=%d", b[PAGE]);
 	munmap(a, 2 * PAGE);
@@ -721,15 +738,52 @@ static void large_touch(void)
 }
 
 static const struct guest_case cases[] = {
-	C(anon_private), C(anon_shared), C(fresh_after_unmap), C(file_private), C(file_private_readonly),
-	C(file_shared), C(file_shared_after_close), C(file_private_sees_earlier_writes), C(file_offset),
-	C(file_tail_is_zero), C(past_end_of_file), C(fixed), C(fixed_noreplace), C(hint), C(reserve_then_commit),
-	C(gigabyte_untouched), C(address_space_reserve), C(unmap_middle), C(unmap_faults), C(unmap_errors),
-	C(map_errors), C(map_flags), C(protect_steps), C(protect_errors), C(written_code),
-	C(written_code_with_system_call), C(text_is_not_writable), C(data_is_not_executable), C(null_pointer),
-	C(remap_grow), C(remap_shrink_faults), C(remap_in_place), C(remap_fixed), C(remap_errors), C(remap_file), C(realloc_large),
-	C(heap_end), C(heap_many_sizes), C(advise_dontneed), C(advise_others), C(residency), C(locking),
-	C(sync_errors), C(memory_file), C(many_mappings), C(large_touch),
+	C(anon_private),
+	C(anon_shared),
+	C(fresh_after_unmap),
+	C(file_private),
+	C(file_private_readonly),
+	C(file_shared),
+	C(file_shared_after_close),
+	C(file_private_sees_earlier_writes),
+	C(file_offset),
+	C(file_tail_is_zero),
+	C(past_end_of_file),
+	C(fixed),
+	C(fixed_noreplace),
+	C(hint),
+	C(reserve_then_commit),
+	C(gigabyte_untouched),
+	C(address_space_reserve),
+	C(unmap_middle),
+	C(unmap_faults),
+	C(unmap_errors),
+	C(map_errors),
+	C(map_flags),
+	C(protect_steps),
+	C(protect_errors),
+	C(written_code),
+	C(written_code_with_system_call),
+	C(text_is_not_writable),
+	C(data_is_not_executable),
+	C(null_pointer),
+	C(remap_grow),
+	C(remap_shrink_faults),
+	C(remap_in_place),
+	C(remap_fixed),
+	C(remap_errors),
+	C(remap_file),
+	C(realloc_large),
+	C(heap_end),
+	C(heap_many_sizes),
+	C(advise_dontneed),
+	C(advise_others),
+	C(residency),
+	C(locking),
+	C(sync_errors),
+	C(memory_file),
+	C(many_mappings),
+	C(large_touch),
 };
 
 GUEST_MAIN("mm", cases)

@@ -324,10 +324,25 @@ static void tee_and_splice(void)
 }
 
 static const struct guest_case cases[] = {
-	C(basic), C(end_of_file), C(end_of_file_needs_all_writers), C(broken_pipe_error), C(broken_pipe_signal),
-	C(wrong_end), C(nonblocking_empty), C(nonblocking_full), C(nonblocking_large_write_is_cut), C(capacity),
-	C(pipe2_flags), C(vectors), C(poll_states), C(poll_no_reader), C(through_a_thread), C(blocked_read_wakes),
-	C(blocked_write_sees_close), C(fifo_file), C(tee_and_splice),
+	C(basic),
+	C(end_of_file),
+	C(end_of_file_needs_all_writers),
+	C(broken_pipe_error),
+	C(broken_pipe_signal),
+	C(wrong_end),
+	C(nonblocking_empty),
+	C(nonblocking_full),
+	C(nonblocking_large_write_is_cut),
+	C(capacity),
+	C(pipe2_flags),
+	C(vectors),
+	C(poll_states),
+	C(poll_no_reader),
+	C(through_a_thread),
+	C(blocked_read_wakes),
+	C(blocked_write_sees_close),
+	C(fifo_file),
+	C(tee_and_splice),
 };
 
 GUEST_MAIN("pipes", cases)

@@ -53,8 +53,8 @@ static void regular_files(void)
 	put_file("a", "x");
 	mkdir("d", 0755);
 	struct pollfd p[3] = {{open("a", O_RDWR), POLLIN | POLLOUT | POLLPRI, 0},
-			      {open("d", O_RDONLY), POLLIN | POLLOUT, 0},
-			      {open("/dev/null", O_RDWR), POLLIN | POLLOUT, 0}};
+		{open("d", O_RDONLY), POLLIN | POLLOUT, 0},
+		{open("/dev/null", O_RDWR), POLLIN | POLLOUT, 0}};
 	say("%d", poll(p, 3, 0));
 	say("%x,%x,%x", p[0].revents, p[1].revents, p[2].revents);
 }
@@ -91,7 +91,8 @@ static void poll_interrupted(void)
 	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
 	sigaction(SIGALRM, &action, NULL);
 	alarms = 0;
-	struct itimerspec when = {{0, 20000000}, {0, 20000000}}; /* again, should the first come too early */
+	struct itimerspec when = {
+		{0, 20000000}, {0, 20000000}}; /* again, should the first come too early */
 	timer_t timer;
 	say("timer=%s", rc(timer_create(CLOCK_MONOTONIC, NULL, &timer)));
 	timer_settime(timer, 0, &when, NULL);
@@ -213,9 +214,20 @@ static void pselect_mask(void)
 }
 
 static const struct guest_case cases[] = {
-	C(timeout_only), C(timeout_with_descriptor), C(ready_at_once), C(ignored_and_invalid), C(regular_files),
-	C(too_many), C(negative_timeouts), C(poll_interrupted), C(ppoll_mask), C(woken_by_thread), C(select_basic),
-	C(select_timeout), C(select_errors), C(pselect_mask),
+	C(timeout_only),
+	C(timeout_with_descriptor),
+	C(ready_at_once),
+	C(ignored_and_invalid),
+	C(regular_files),
+	C(too_many),
+	C(negative_timeouts),
+	C(poll_interrupted),
+	C(ppoll_mask),
+	C(woken_by_thread),
+	C(select_basic),
+	C(select_timeout),
+	C(select_errors),
+	C(pselect_mask),
 };
 
 GUEST_MAIN("polls", cases)

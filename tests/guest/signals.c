@@ -108,8 +108,8 @@ static void action_query(void)
 	sigaddset(&action.sa_mask, SIGUSR2);
 	say("set=%s", rc(sigaction(SIGUSR1, &action, NULL)));
 	say("get=%s", rc(sigaction(SIGUSR1, NULL, &old)));
-	say("same=%s restart=%s mask=%d", yes(old.sa_handler == count), yes((old.sa_flags & SA_RESTART) != 0),
-	    sigismember(&old.sa_mask, SIGUSR2));
+	say("same=%s restart=%s mask=%d", yes(old.sa_handler == count),
+		yes((old.sa_flags & SA_RESTART) != 0), sigismember(&old.sa_mask, SIGUSR2));
 	say("kill=%s", rc(sigaction(SIGKILL, &action, NULL)));
 	say("stop=%s", rc(sigaction(SIGSTOP, &action, NULL)));
 	say("kill-get=%s", rc(sigaction(SIGKILL, NULL, &old)));
@@ -199,7 +199,7 @@ static void mask_calls(void)
 	sigprocmask(SIG_SETMASK, NULL, &old);
 	/* KILL and STOP can not be blocked; the call ignores them. */
 	say("kill=%d stop=%d usr1=%d", sigismember(&old, SIGKILL), sigismember(&old, SIGSTOP),
-	    sigismember(&old, SIGUSR1));
+		sigismember(&old, SIGUSR1));
 	sigemptyset(&set);
 	say("set=%s", rc(sigprocmask(SIG_SETMASK, &set, &old)));
 	say("how=%s", rc(sigprocmask(77, &set, NULL)));
@@ -410,7 +410,8 @@ static void sleep_interrupted(void)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 10;
 	left = (struct timespec){77, 0};
-	say("absolute=%s", errno_name(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, &left)));
+	say("absolute=%s",
+		errno_name(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, &left)));
 	say("untouched=%s", yes(left.tv_sec == 77));
 	timer_delete(timer);
 }
@@ -503,9 +504,12 @@ static void context_of_a_fault(void)
 {
 	struct sigaction action = {.sa_sigaction = look_at_context, .sa_flags = SA_SIGINFO};
 	sigaction(SIGSEGV, &action, NULL);
-	__asm__ volatile("mov %%al, (%%rbx,%%rcx)" : : "D"(0x1234L), "b"(0L), "c"(0x18L) : "memory");
-	say("rdi=%lx trap=%ld error=%lx cr2=%lx", context_values[0], context_values[1], context_values[2],
-	    context_values[3]);
+	__asm__ volatile("mov %%al, (%%rbx,%%rcx)"
+			 :
+			 : "D"(0x1234L), "b"(0L), "c"(0x18L)
+			 : "memory");
+	say("rdi=%lx trap=%ld error=%lx cr2=%lx", context_values[0], context_values[1],
+		context_values[2], context_values[3]);
 }
 
 static char alternate[65536];
@@ -535,7 +539,9 @@ static void alternate_stack(void)
 	raise(SIGUSR1);
 	say("off=%d inside=%d", (int)on_alternate, (int)state_inside);
 	say("small=%s", rc(sigaltstack(&(stack_t){.ss_sp = alternate, .ss_size = 100}, NULL)));
-	say("flags=%s", rc(sigaltstack(&(stack_t){.ss_sp = alternate, .ss_size = 65536, .ss_flags = 77}, NULL)));
+	say("flags=%s",
+		rc(sigaltstack(&(stack_t){.ss_sp = alternate, .ss_size = 65536, .ss_flags = 77},
+			NULL)));
 	sigaltstack(NULL, &old);
 	say("kept=%s", yes(old.ss_sp == alternate && old.ss_size == sizeof alternate));
 	say("disable=%s", rc(sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL)));
@@ -570,20 +576,21 @@ static void red_zone(void)
 	setitimer(ITIMER_REAL, &often, NULL);
 	while (caught < 20) {
 		uint64_t bad;
-		__asm__ volatile("mov $0x1122334455667788, %%rax\n"
-				 "mov %%rax, -8(%%rsp)\n mov %%rax, -16(%%rsp)\n mov %%rax, -64(%%rsp)\n"
-				 "mov %%rax, -120(%%rsp)\n mov %%rax, -128(%%rsp)\n"
-				 "mov $20000, %%ecx\n"
-				 "1: dec %%ecx\n jnz 1b\n"
-				 "xor %0, %0\n"
-				 "mov -8(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
-				 "mov -16(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
-				 "mov -64(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
-				 "mov -120(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
-				 "mov -128(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
-				 : "=&r"(bad)
-				 :
-				 : "rax", "rcx", "rdx", "memory", "cc");
+		__asm__ volatile(
+			"mov $0x1122334455667788, %%rax\n"
+			"mov %%rax, -8(%%rsp)\n mov %%rax, -16(%%rsp)\n mov %%rax, -64(%%rsp)\n"
+			"mov %%rax, -120(%%rsp)\n mov %%rax, -128(%%rsp)\n"
+			"mov $20000, %%ecx\n"
+			"1: dec %%ecx\n jnz 1b\n"
+			"xor %0, %0\n"
+			"mov -8(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
+			"mov -16(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
+			"mov -64(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
+			"mov -120(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
+			"mov -128(%%rsp), %%rdx\n xor %%rax, %%rdx\n or %%rdx, %0\n"
+			: "=&r"(bad)
+			:
+			: "rax", "rcx", "rdx", "memory", "cc");
 		wrong += bad != 0;
 	}
 	setitimer(ITIMER_REAL, &never, NULL);
@@ -653,7 +660,8 @@ static void thread_directed(void)
 		limit.tv_nsec %= 1000000000;
 	} while (pthread_timedjoin_np(thread, &result, &limit) != 0);
 	say("%s", errno_name((int)(intptr_t)result));
-	say("caught=%s in-thread=%s", yes(caught >= 1), yes(atomic_load(&handler_tid) == atomic_load(&worker_tid)));
+	say("caught=%s in-thread=%s", yes(caught >= 1),
+		yes(atomic_load(&handler_tid) == atomic_load(&worker_tid)));
 }
 
 static void *unblocked_thread(void *argument)
@@ -679,7 +687,8 @@ static void process_directed_finds_a_thread(void)
 		sched_yield();
 	say("kill=%s", rc(kill(getpid(), SIGUSR2)));
 	pthread_join(thread, NULL);
-	say("caught=%d in-thread=%s", (int)caught, yes(atomic_load(&handler_tid) == atomic_load(&worker_tid)));
+	say("caught=%d in-thread=%s", (int)caught,
+		yes(atomic_load(&handler_tid) == atomic_load(&worker_tid)));
 }
 
 static void *own_mask(void *argument)
@@ -705,8 +714,9 @@ static void masks_are_per_thread(void)
 
 static void timer_signal(void)
 {
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 3,
-				 .sigev_value.sival_int = 99};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGRTMIN + 3,
+		.sigev_value.sival_int = 99};
 	struct itimerspec when = {{0, 2000000}, {0, 2000000}}, left;
 	timer_t timer;
 	caught = 0;
@@ -758,8 +768,9 @@ static void notify(union sigval value)
 
 static void timer_thread(void)
 {
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = notify,
-				 .sigev_value.sival_int = 31};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD,
+		.sigev_notify_function = notify,
+		.sigev_value.sival_int = 31};
 	struct itimerspec when = {{0, 0}, {0, 2000000}};
 	timer_t timer;
 	atomic_store(&notified, 0);

@@ -367,7 +367,8 @@ static void *use_local(void *argument)
 	local_block[9999] = (char)local;
 	for (int i = 0; i < 100; i++)
 		sched_yield();
-	return (void *)(intptr_t)(first * 1000 + local + (local_block[9999] == (char)local ? 0 : 100000));
+	return (void *)(intptr_t)(first * 1000 + local +
+		(local_block[9999] == (char)local ? 0 : 100000));
 }
 
 static void thread_local_storage(void)
@@ -412,7 +413,8 @@ static void specific_data(void)
 		pthread_join(threads[i], &result);
 		own += (intptr_t)result;
 	}
-	say("own=%ld destroyed=%d here=%s", own, atomic_load(&destroyed), yes(pthread_getspecific(key) == NULL));
+	say("own=%ld destroyed=%d here=%s", own, atomic_load(&destroyed),
+		yes(pthread_getspecific(key) == NULL));
 	pthread_key_delete(key);
 }
 
@@ -578,7 +580,8 @@ static void own_stack(void)
 {
 	pthread_t thread;
 	pthread_attr_t attribute;
-	char *stack = mmap(NULL, 1 << 18, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stack = mmap(NULL, 1 << 18, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	char *range[2] = {stack, stack + (1 << 18)};
 	void *result;
 	pthread_attr_init(&attribute);
@@ -740,12 +743,37 @@ static void clone_errors(void)
 }
 
 static const struct guest_case cases[] = {
-	C(create_join), C(many_in_a_row), C(sixty_four), C(atomics), C(spin_on_each_other),
-	C(spinner_does_not_starve), C(condition), C(ping_pong), C(timed_waits), C(mutex_kinds), C(priority_mutex),
-	C(reader_writer), C(barriers), C(semaphores), C(thread_local_storage), C(specific_data), C(only_once),
-	C(cancel_blocked), C(cancel_asynchronous), C(cancel_deferred), C(detached), C(large_stack), C(own_stack),
-	C(identities), C(names), C(c11_threads), C(errno_is_per_thread), C(exit_from_inside), C(allocator),
-	C(yielding), C(clone_errors),
+	C(create_join),
+	C(many_in_a_row),
+	C(sixty_four),
+	C(atomics),
+	C(spin_on_each_other),
+	C(spinner_does_not_starve),
+	C(condition),
+	C(ping_pong),
+	C(timed_waits),
+	C(mutex_kinds),
+	C(priority_mutex),
+	C(reader_writer),
+	C(barriers),
+	C(semaphores),
+	C(thread_local_storage),
+	C(specific_data),
+	C(only_once),
+	C(cancel_blocked),
+	C(cancel_asynchronous),
+	C(cancel_deferred),
+	C(detached),
+	C(large_stack),
+	C(own_stack),
+	C(identities),
+	C(names),
+	C(c11_threads),
+	C(errno_is_per_thread),
+	C(exit_from_inside),
+	C(allocator),
+	C(yielding),
+	C(clone_errors),
 };
 
 GUEST_MAIN("threads", cases)
