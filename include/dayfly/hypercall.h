@@ -126,7 +126,8 @@ struct df_request_page {
 	struct df_request request;
 	/* Written by the monitor at any time, cleared by the kernel with an atomic exchange. */
 	uint64_t host_signals; /* bit n: the monitor got signal n meant for the program */
-	uint64_t reserved[7];
+	uint64_t tick_pending; /* monitor: 1 with each tick it injects; kernel: 0 once it took the frame */
+	uint64_t reserved[6];
 	struct df_guest_stats stats;
 	uint8_t pad[512 - 64 - 64 - sizeof(struct df_guest_stats)];
 	uint8_t data[DF_DATA_BYTES]; /* arguments and results that are not registers */

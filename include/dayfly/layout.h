@@ -31,12 +31,15 @@
 #define DF_VA_TRAP_FRAME (DF_VA_SYSTEM + 0x1000) /* exception stack, read-only alias for ring 3 */
 #define DF_VA_BOOT (DF_VA_SYSTEM + 0x2000) /* struct df_boot_info, read-only */
 #define DF_VA_REQUEST (DF_VA_SYSTEM + 0x3000) /* struct df_request_page, read-write */
+#define DF_VA_SAVE (DF_VA_REQUEST + 0xe00) /* where the stub leaves rcx and r11 of the program */
 #define DF_VA_VDSO (DF_VA_SYSTEM + 0x4000) /* vDSO image: readable and executable, two pages */
 #define DF_VDSO_PAGES 2
 #define DF_VA_GDT (DF_VA_SYSTEM + 0x8000) /* GDT and TSS with I/O bitmap, supervisor */
 #define DF_VA_TSS (DF_VA_GDT + 0x100)
 #define DF_VA_IDT (DF_VA_SYSTEM + 0x9000) /* supervisor */
 #define DF_VA_TRAP_STACK (DF_VA_SYSTEM + 0xa000) /* exception stack, supervisor, written by the CPU */
+#define DF_TRAP_TOP 0x1000 /* exceptions: the CPU's frame ends at this offset of the page */
+#define DF_TICK_TOP 0x800 /* DF_VECTOR_TICK has a frame of its own (IST 1) */
 #define DF_VA_APPLY (DF_VA_SYSTEM + 0xb000) /* struct df_apply, supervisor: page-table edits */
 #define DF_SYSTEM_PAGES 12
 
@@ -69,7 +72,7 @@ static inline bool df_va_is_program(gva_t va, uint64_t bytes)
 
 #define DF_GPA_SYSTEM 0x00100000ULL /* kernel image and system pages */
 #define DF_GPA_TABLES 0x10000000ULL
-#define DF_GPA_KHEAP 0x20000000ULL
+#define DF_GPA_KHEAP 0x20100000ULL /* congruent with its window modulo 2 MiB */
 #define DF_GPA_KSTACK 0x60000000ULL
 #define DF_GPA_ARENA 0x100000000ULL
 #define DF_GPA_FILES 0x2000000000ULL

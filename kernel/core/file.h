@@ -4,7 +4,7 @@
  * what it does is in its struct file_ops. The core has the console streams 0-2; features add others.
  *
  * Buffers in ops may be program memory: implementations use user_copy_from/user_copy_to (mm/user.h),
- * which work for kernel buffers too.
+ * which take program addresses only: a kernel caller uses a buffer of arena frames (frames_alloc).
  */
 #ifndef KERNEL_FILE_H
 #define KERNEL_FILE_H
@@ -88,6 +88,7 @@ bool fd_cloexec(int fd);
 void fd_set_cloexec(int fd, bool on);
 int fd_next(int from); /* lowest open descriptor >= from, or -1; for /proc/self/fd */
 unsigned fd_limit(void); /* RLIMIT_NOFILE, soft */
+void fd_set_limit(uint64_t soft);
 
 /* --- readiness --- */
 

@@ -102,6 +102,9 @@ void thread_exit(int status) __attribute__((noreturn));
 /* Number of threads that could run now, the current one among them. */
 int thread_runnable(void);
 
+/* First thread, from boot. */
+void threads_init(void);
+
 /* Ends the whole program. signal: 0 or what killed it. Never returns. */
 void program_exit(int status, int signal) __attribute__((noreturn));
 
@@ -118,6 +121,10 @@ struct timer {
 
 void timer_set(struct timer *t, uint64_t deadline_ns);
 void timer_cancel(struct timer *t);
+/* Deadline of the earliest timer, or DF_FOREVER. */
+uint64_t timers_next(void);
+/* After a hypercall that waited: takes host events, fires timers. 0, or -ERESTART (signal pending). */
+int thread_poll_events(void) must_check;
 /* Fires what is due. Called after each wait and tick, and by calls that look at timers. */
 void timers_run(void);
 

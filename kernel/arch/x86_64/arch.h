@@ -60,8 +60,8 @@ void arch_hypercall(void);
 /* `int $4`: lets the stub apply the page-table edits that the monitor queued. */
 void arch_apply(void);
 
-/* Called once: fills new thread frames with the segment selectors in use. */
-void arch_init(void);
+
+
 uint64_t arch_cs(void), arch_ss(void);
 
 #endif

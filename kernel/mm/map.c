@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The software page map and batches of page-table changes: see map.h. */
+#include <kernel/arch/x86_64/arch.h>
+#include <kernel/core/errno.h>
+#include <kernel/core/hypercall.h>
+#include <kernel/mm/map.h>
+
+#define LEAF_PAGES 1024
+#define LEAF_SHIFT (DF_PAGE_SHIFT + 10)
+#define BUCKETS 64
+
+struct leaf {
+	struct leaf *next;
+	uint64_t number; /* va >> LEAF_SHIFT */
+	uint32_t *entry; /* LEAF_PAGES */
+};
+
+static struct leaf *buckets[BUCKETS];
+static struct leaf *last; /* most lookups stay in one leaf */
+
+static struct leaf *leaf_find(gva_t va)
+{
+	uint64_t number = va >> LEAF_SHIFT;
+	struct leaf *l = last;
+
+	if (l && l->number == number)
+		return l;
+	for (l = buckets[number % BUCKETS]; l; l = l->next)
+		if (l->number == number)
+			return last = l;
+	return NULL;
+}
+
+uint32_t page_get(gva_t va)
+{
+	struct leaf *l = leaf_find(va);
+
+	return l ? l->entry[va >> DF_PAGE_SHIFT & (LEAF_PAGES - 1)] : 0;
+}
+
+int page_set(gva_t va, uint32_t entry)
+{
+	struct leaf *l = leaf_find(va);
+
+	if (!l) {
+		if (!entry)
+			return 0;
+		l = kzalloc(sizeof(*l));
+		if (!l)
+			return -ENOMEM;
+		l->entry = kzalloc(LEAF_PAGES * sizeof(*l->entry));
+		if (!l->entry) {
+			kfree(l);
+			return -ENOMEM;
+		}
+		l->number = va >> LEAF_SHIFT;
+		l->next = buckets[l->number % BUCKETS];
+		buckets[l->number % BUCKETS] = l;
+	}
+	l->entry[va >> DF_PAGE_SHIFT & (LEAF_PAGES - 1)] = entry;
+	return 0;
+}
+
+static struct df_map_range batch[DF_MAP_RANGES_MAX];
+static unsigned batch_count;
+
+void map_add(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot)
+{
+	struct df_map_range *r = &batch[batch_count];
+
+	if (!prot)
+		gpa = 0;
+	if (batch_count) {
+		struct df_map_range *p = r - 1;
+		uint64_t bytes = p->pages << DF_PAGE_SHIFT;
+
+		if (p->va + bytes == va && p->prot == prot && (!prot || p->gpa + bytes == gpa)) {
+			p->pages += pages;
+			return;
+		}
+	}
+	if (batch_count == DF_MAP_RANGES_MAX) {
+		map_flush();
+		r = batch;
+	}
+	*r = (struct df_map_range){.va = va, .pages = pages, .gpa = gpa, .prot = prot};
+	batch_count++;
+}
+
+void map_flush(void)
+{
+	int64_t r;
+
+	if (!batch_count)
+		return;
+	memcpy(request_page->data, batch, batch_count * sizeof(batch[0]));
+	r = hypercall(DF_CALL_MAP, batch_count, 0, 0, 0);
+	batch_count = 0;
+	if (r == DF_MAP_APPLY)
+		arch_apply();
+	else if (r < 0)
+		panic("page tables: %ld", (long)r);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table that the entry code indexes: see table.h. */
+#include <kernel/core/errno.h>
+#include <kernel/core/hypercall.h>
+#include <kernel/core/program.h>
+#include <kernel/mm/calls.h>
+#include <kernel/mm/mm.h>
+#include <kernel/sys/calls.h>
+#include <kernel/sys/table.h>
+#include <asm/unistd_64.h>
+
+#define CALLS 512
+
+/* entry.S knows these names. */
+call_handler *first_table[CALLS];
+call_handler **call_table = first_table;
+uint32_t call_count[CALLS];
+extern uint64_t trap_count;
+
+/* Which feature would serve the call: for the message. From calls.def. */
+#define CALL(nr, name, feature, state, note) [nr] = feature,
+enum { core, files, tmp, tasks, events, signals, net, none };
+static const uint8_t feature_of[CALLS] = {
+#include <kernel/sys/calls.def>
+};
+#undef CALL
+static const char *const feature_names[] = {"core", "files", "tmp", "tasks", "events", "signals", "net", ""};
+
+/* Says once per call that it is missing, when it is one that matters. */
+static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t g)
+{
+	uint64_t nr = current->frame->orig_rax;
+
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)g;
+	if (call_count[nr] > 1)
+		return -ENOSYS;
+	if (nr == __NR_fork || nr == __NR_vfork || nr == __NR_clone || nr == __NR_clone3)
+		note("the program called %s: a dayfly guest runs a single process, so fork, system()"
+		     " and subprocesses do not work",
+		     nr == __NR_fork ? "fork" : nr == __NR_vfork ? "vfork" : "clone");
+	else if (feature_of[nr] != none && feature_of[nr] != core)
+		note("the program made the system call %lu, which needs the feature %s; add --feature %s",
+		     (unsigned long)nr, feature_names[feature_of[nr]], feature_names[feature_of[nr]]);
+	return -ENOSYS;
+}
+
+void table_add(const struct feature_call *calls, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		first_table[calls[i].number] = (call_handler *)calls[i].handler;
+}
+
+void table_init(void)
+{
+	for (unsigned i = 0; i < CALLS; i++)
+		first_table[i] = absent;
+	table_add(mm_calls, MM_CALLS);
+	table_add(io_calls, io_call_count);
+	table_add(misc_calls, misc_call_count);
+	table_add(time_calls, time_call_count);
+}
+
+void table_count(void)
+{
+	struct df_guest_stats *s = &request_page->stats;
+
+	s->traps = trap_count;
+	s->system_calls = s->kinds = 0;
+	for (unsigned i = 0; i < CALLS; i++) {
+		s->system_calls += call_count[i];
+		s->kinds += call_count[i] != 0;
+	}
+}
+
+call_handler **table_get(void)
+{
+	return first_table;
+}
+
+void table_wrap(call_handler *handler)
+{
+	call_handler **wrapped = kmalloc(CALLS * sizeof(*wrapped));
+
+	for (unsigned i = 0; wrapped && i < CALLS; i++)
+		wrapped[i] = handler;
+	if (wrapped)
+		call_table = wrapped;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Hypercalls: copy the request once, check the copy, act on the copy (dayfly/hypercall.h).
+ * Guest memory named by a request is reached through memory_at() only. The guest has one vCPU and it
+ * stands still meanwhile, yet nothing here reads a guest value twice.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "streams.h"
+#include "vm.h"
+
+#define TTY_BYTES 64
+
+/* The request can not be honoured and no correct kernel makes it. */
+static int64_t malformed(struct vm *vm, const struct df_request *q, const char *why)
+{
+	vm_end(vm, 125, "stopped: the guest made an invalid request (%u: %s)", q->call, why);
+	return -EINVAL;
+}
+
+static int64_t call_transfer(struct vm *vm, const struct df_request *q)
+{
+	uint64_t stream = q->arg[0], bytes = q->arg[2];
+	bool reading = q->call == DF_CALL_READ;
+	void *buf = bytes ? memory_at(&vm->memory, q->arg[1], bytes, reading) : vm->request->data;
+
+	if (stream > 2)
+		return malformed(vm, q, "no such stream");
+	if (!buf)
+		return malformed(vm, q, "buffer outside guest memory");
+	if (reading)
+		return stream_read((int)stream, buf, bytes, q->arg[3]);
+	return stream_write((int)stream, buf, bytes, q->arg[3]);
+}
+
+static int64_t call_seek(struct vm *vm, const struct df_request *q)
+{
+	off_t r;
+
+	if (q->arg[0] > 2)
+		return malformed(vm, q, "no such stream");
+	r = lseek((int)q->arg[0], (off_t)q->arg[1], (int)q->arg[2]);
+	return r < 0 ? -errno : r;
+}
+
+static int64_t call_stat(struct vm *vm, const struct df_request *q)
+{
+	struct df_stream_stat st;
+
+	if (q->arg[0] > 2)
+		return malformed(vm, q, "no such stream");
+	stream_stat((int)q->arg[0], &st);
+	memcpy(vm->request->data, &st, sizeof(st));
+	return 0;
+}
+
+/* A range may show arena frames with any protection, and the root image without write. */
+static bool range_ok(const struct vm *vm, const struct df_map_range *r)
+{
+	const struct memory_range *arena = &vm->memory.range[MEMORY_ARENA];
+	const struct memory_range *files = &vm->memory.range[MEMORY_FILES];
+	uint64_t bytes = r->pages << DF_PAGE_SHIFT;
+
+	if (!r->pages || r->pages >= 1ULL << 35 || r->prot > 7 || r->reserved ||
+	    ((r->va | r->gpa) & DF_PAGE_MASK) || !df_va_is_program(r->va, bytes))
+		return false;
+	if (!r->prot)
+		return !r->gpa;
+	if (r->gpa >= arena->gpa && r->gpa - arena->gpa < arena->bytes)
+		return bytes <= arena->bytes - (r->gpa - arena->gpa);
+	return r->gpa >= files->gpa && r->gpa - files->gpa < files->bytes &&
+	       bytes <= files->bytes - (r->gpa - files->gpa) && !(r->prot & DF_PROT_WRITE);
+}
+
+static int64_t call_map(struct vm *vm, const struct df_request *q)
+{
+	struct df_map_range ranges[DF_MAP_RANGES_MAX];
+	uint64_t n = q->arg[0];
+
+	if (n > DF_MAP_RANGES_MAX)
+		return malformed(vm, q, "too many ranges");
+	memcpy(ranges, vm->request->data, n * sizeof(ranges[0]));
+	for (uint64_t i = 0; i < n; i++) {
+		int r;
+
+		if (!range_ok(vm, &ranges[i]))
+			return malformed(vm, q, "a range that may not be mapped");
+		r = tables_map(&vm->tables, ranges[i].va, ranges[i].pages, ranges[i].gpa, ranges[i].prot,
+			       TABLES_USER);
+		if (r) {
+			tables_commit(&vm->tables);
+			return r;
+		}
+	}
+	return tables_commit(&vm->tables);
+}
+
+static int64_t call_grow(struct vm *vm, const struct df_request *q)
+{
+	uint64_t bytes = q->arg[1], unit = DF_LARGE_SIZE, left;
+	struct memory_range *range;
+
+	if (q->arg[0] >= DF_REGION_COUNT)
+		return malformed(vm, q, "no such region");
+	range = &vm->memory.range[q->arg[0]];
+	left = range->max_bytes - range->bytes;
+	if (q->arg[0] == DF_REGION_KSTACK)
+		unit = 8 * DF_KSTACK_SIZE;
+	/* Each growth doubles the region, so that there are few slots. */
+	if (bytes < range->bytes && q->arg[0] != DF_REGION_KSTACK)
+		bytes = range->bytes;
+	if (bytes > left && q->arg[1] <= left)
+		bytes = left;
+	if (bytes > left)
+		return -ENOMEM;
+	bytes = (bytes + unit - 1) / unit * unit;
+	if (bytes > left)
+		bytes = left;
+	if (!bytes || vm_grow(vm, (enum df_region)q->arg[0], bytes))
+		return -ENOMEM;
+	return (int64_t)range->bytes;
+}
+
+static int64_t call_discard(struct vm *vm, const struct df_request *q)
+{
+	const struct memory_range *arena = &vm->memory.range[MEMORY_ARENA];
+	uint64_t gpa = q->arg[0], bytes = q->arg[1];
+	void *host = memory_at(&vm->memory, gpa, bytes, true);
+
+	if (!host || !bytes || ((gpa | bytes) & DF_PAGE_MASK) || gpa < arena->gpa)
+		return malformed(vm, q, "not arena memory");
+	return madvise(host, bytes, MADV_DONTNEED) ? -errno : 0;
+}
+
+static int64_t call_random(struct vm *vm, const struct df_request *q)
+{
+	if (!q->arg[0] || q->arg[0] > 256)
+		return malformed(vm, q, "length");
+	return getrandom(vm->request->data, q->arg[0], 0);
+}
+
+static int64_t call_tty(struct vm *vm, const struct df_request *q)
+{
+	uint8_t data[TTY_BYTES];
+	int64_t r;
+
+	if (q->arg[0] > 2)
+		return malformed(vm, q, "no such stream");
+	memcpy(data, vm->request->data, sizeof(data));
+	r = stream_tty((int)q->arg[0], q->arg[1], data);
+	if (!r)
+		memcpy(vm->request->data, data, sizeof(data));
+	return r;
+}
+
+static int64_t call_log(struct vm *vm, const struct df_request *q)
+{
+	char text[DF_DATA_BYTES + 1];
+
+	if (q->arg[0] >= DF_LOG_KIND_COUNT || q->arg[1] > DF_DATA_BYTES)
+		return malformed(vm, q, "log");
+	memcpy(text, vm->request->data, q->arg[1]);
+	text[q->arg[1]] = 0;
+	report_log(vm, (enum df_log_kind)q->arg[0], text);
+	return 0;
+}
+
+static int64_t call_end(struct vm *vm, const struct df_request *q)
+{
+	uint8_t data[DF_DATA_BYTES];
+
+	memcpy(data, vm->request->data, sizeof(data));
+	if (q->call == DF_CALL_FAULT)
+		report_fault(vm, data);
+	else if (q->call == DF_CALL_PANIC)
+		report_panic(vm, data, q->arg[0]);
+	else
+		vm_end(vm, q->arg[1] ? 128 + (int)(q->arg[1] & 127) : (int)(q->arg[0] & 255), NULL);
+	return 0;
+}
+
+static int64_t call_wait(struct vm *vm, const struct df_request *q)
+{
+	if (q->arg[0] > 7)
+		return malformed(vm, q, "interest");
+	return streams_wait((unsigned)q->arg[0], q->arg[1]);
+}
+
+static int64_t call_timer(struct vm *vm, const struct df_request *q)
+{
+	/* A faster tick than 20 kHz would be a way to keep the host busy. */
+	uint64_t interval = q->arg[1] && q->arg[1] < 50000 ? 50000 : q->arg[1];
+
+	events_timer(vm, q->arg[0], interval);
+	return 0;
+}
+
+typedef int64_t call_function(struct vm *, const struct df_request *);
+
+static call_function *const calls[DF_CALL_COUNT] = {
+	[DF_CALL_EXIT] = call_end,	    [DF_CALL_WRITE] = call_transfer,
+	[DF_CALL_READ] = call_transfer,	    [DF_CALL_SEEK] = call_seek,
+	[DF_CALL_STAT] = call_stat,	    [DF_CALL_WAIT] = call_wait,
+	[DF_CALL_MAP] = call_map,	    [DF_CALL_GROW] = call_grow,
+	[DF_CALL_DISCARD] = call_discard,   [DF_CALL_RANDOM] = call_random,
+	[DF_CALL_TIMER] = call_timer,	    [DF_CALL_TTY] = call_tty,
+	[DF_CALL_LOG] = call_log,	    [DF_CALL_FAULT] = call_end,
+	[DF_CALL_PANIC] = call_end,
+};
+
+void vm_hypercall(struct vm *vm)
+{
+	struct df_request q;
+
+	memcpy(&q, &vm->request->request, sizeof(q));
+	if (q.call >= DF_CALL_COUNT || !calls[q.call]) {
+		malformed(vm, &q, "unknown");
+		return;
+	}
+	vm->request->request.result = calls[q.call](vm, &q);
+}

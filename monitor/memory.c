@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Regions and slots: see memory.h. */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "memory.h"
+
+/* Slots above this size are worth huge pages; a small program must not pay 2 MiB for one page. */
+#define HUGE_FROM (16ULL << 20)
+
+static int slot_set(const struct memory *m, uint32_t slot, gpa_t gpa, void *host, uint64_t bytes,
+		    bool read_only)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = read_only ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = gpa,
+		.memory_size = bytes,
+		.userspace_addr = (uint64_t)host,
+	};
+
+	return ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
+}
+
+int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t max_bytes,
+		   struct df_err *err)
+{
+	/* Room to align: guest and host addresses agree modulo 2 MiB, so that huge pages can serve. */
+	uint8_t *host = mmap(NULL, max_bytes + DF_LARGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (host == MAP_FAILED)
+		return df_err_set(err, -errno, "can not reserve %llu MiB of address space: %s",
+				  (unsigned long long)(max_bytes >> 20), df_errno_text(errno));
+	host += (gpa - (uint64_t)host) & DF_LARGE_MASK;
+	m->range[r] = (struct memory_range){.gpa = gpa, .host = host, .max_bytes = max_bytes};
+	return 0;
+}
+
+int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t bytes,
+		    struct df_err *err)
+{
+	uint64_t mapped = df_page_up(bytes);
+	int e;
+
+	e = memory_reserve(m, r, gpa, mapped, err);
+	if (e)
+		return e;
+	if (mmap(m->range[r].host, mapped, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		return df_err_set(err, -errno, "can not map the root image: %s", df_errno_text(errno));
+	m->range[r].read_only = true;
+	return memory_plug(m, r, mapped, err);
+}
+
+int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err)
+{
+	struct memory_range *range = &m->range[r];
+	uint8_t *host = range->host + range->bytes;
+	int e;
+
+	if (bytes > range->max_bytes - range->bytes)
+		return -ENOMEM;
+	if (r == MEMORY_ARENA && bytes >= HUGE_FROM && range->bytes)
+		madvise(host, bytes, MADV_HUGEPAGE);
+	e = slot_set(m, m->slots, range->gpa + range->bytes, host, bytes, range->read_only);
+	if (e)
+		return df_err_set(err, e, "KVM refused %llu KiB of guest memory: %s",
+				  (unsigned long long)(bytes >> 10), df_errno_text(e));
+	if (r == MEMORY_TABLES)
+		m->tables_slot = m->slots;
+	m->slots++;
+	range->bytes += bytes;
+	return 0;
+}
+
+int memory_replug_tables(struct memory *m)
+{
+	struct memory_range *range = &m->range[MEMORY_TABLES];
+	int e = slot_set(m, m->tables_slot, range->gpa, range->host, 0, false);
+
+	if (!e)
+		e = slot_set(m, m->tables_slot, range->gpa, range->host, range->bytes, false);
+	return e;
+}
+
+void *memory_at(const struct memory *m, gpa_t gpa, uint64_t bytes, bool write)
+{
+	for (int r = 0; r < MEMORY_REGIONS; r++) {
+		const struct memory_range *range = &m->range[r];
+
+		if (gpa < range->gpa || gpa - range->gpa >= range->bytes)
+			continue;
+		if (bytes > range->bytes - (gpa - range->gpa) || (write && range->read_only))
+			return NULL;
+		return range->host + (gpa - range->gpa);
+	}
+	return NULL;
+}
+
+static uint64_t range_resident(const struct memory_range *range)
+{
+	uint64_t pages = range->bytes >> DF_PAGE_SHIFT, used = 0;
+	unsigned char *map = pages ? malloc(pages) : NULL;
+
+	if (map && !mincore(range->host, range->bytes, map))
+		for (uint64_t i = 0; i < pages; i++)
+			used += map[i] & 1;
+	free(map);
+	return used << DF_PAGE_SHIFT;
+}
+
+uint64_t memory_resident(const struct memory *m)
+{
+	uint64_t used = 0;
+
+	for (int r = 0; r < MEMORY_FILES; r++)
+		used += range_resident(&m->range[r]);
+	return used;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Guest-physical memory: a handful of regions, each a contiguous range of guest addresses over one
+ * host mapping, plugged into KVM as memory slots. Regions that grow get a further slot each time, so
+ * that what KVM keeps per slot grows with use and not with the size configured.
+ *
+ * memory_at() is the only way from a guest address to a host pointer.
+ */
+#ifndef MONITOR_MEMORY_H
+#define MONITOR_MEMORY_H
+
+#include <dayfly/hypercall.h>
+#include <dayfly/layout.h>
+#include <host/err.h>
+
+enum memory_region {
+	MEMORY_ARENA = DF_REGION_ARENA,
+	MEMORY_KHEAP = DF_REGION_KHEAP,
+	MEMORY_KSTACK = DF_REGION_KSTACK,
+	MEMORY_SYSTEM, /* kernel image and system pages */
+	MEMORY_TABLES, /* page tables, a slot of their own */
+	MEMORY_FILES, /* the root image, read-only */
+	MEMORY_REGIONS
+};
+
+struct memory_range {
+	gpa_t gpa;
+	uint8_t *host; /* mapping of max_bytes */
+	uint64_t bytes; /* plugged so far */
+	uint64_t max_bytes;
+	bool read_only;
+};
+
+struct memory {
+	int vm_fd;
+	uint32_t slots;
+	uint32_t tables_slot;
+	struct memory_range range[MEMORY_REGIONS];
+};
+
+/* Reserves host address space for a region; nothing is plugged or touched. */
+int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t max_bytes,
+		   struct df_err *err);
+/* Uses a file, mapped read-only and shared from offset 0, as the region; plugs all of it. The mapping
+ * is congruent with the guest addresses modulo 2 MiB. */
+int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t bytes,
+		    struct df_err *err);
+/* Plugs `bytes` more (page aligned, within max_bytes) as one slot. */
+int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err);
+/* Deletes and re-adds the page tables' slot: KVM forgets every shadow of them. */
+int memory_replug_tables(struct memory *m);
+
+/* Host pointer for [gpa, gpa + bytes), or NULL unless it lies wholly in the plugged part of one
+ * region. `write`: the region must be writable. */
+void *memory_at(const struct memory *m, gpa_t gpa, uint64_t bytes, bool write);
+/* Host pages of guest memory in use, in bytes. The root image does not count. */
+uint64_t memory_resident(const struct memory *m);
+
+#endif

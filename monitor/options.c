@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The command line of `dayfly-monitor run`. Written by programs, so it is strict and has no
+ * abbreviations; a person uses `dayfly run`.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+#define MIB (1024ULL * 1024)
+
+static int parse_number(const char *name, const char *text, uint64_t *out, struct df_err *err)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (errno || end == text || *end)
+		return df_err_set(err, -EINVAL, "%s %s: not a number", name, text);
+	return 0;
+}
+
+static int parse_flag(struct options *o, const char *name)
+{
+	if (!strcmp(name, "--stats"))
+		o->stats = true;
+	else if (!strcmp(name, "--trace"))
+		o->trace = true;
+	else if (!strcmp(name, "--test-iopl3"))
+		o->test_iopl3 = true;
+	else
+		return 0;
+	return 1;
+}
+
+static int parse_value(struct options *o, const char *name, const char *value, struct df_err *err)
+{
+	if (!strcmp(name, "--kernel"))
+		o->kernel = value;
+	else if (!strcmp(name, "--root"))
+		o->root = value;
+	else if (!strcmp(name, "--raw-root"))
+		o->root = value, o->raw_root = true;
+	else if (!strcmp(name, "--program"))
+		o->program = value;
+	else if (!strcmp(name, "--cwd"))
+		o->cwd = value;
+	else if (!strcmp(name, "--features"))
+		o->features = value;
+	else if (!strcmp(name, "--memory"))
+		return parse_number(name, value, &o->memory_bytes, err);
+	else if (!strcmp(name, "--timeout-ms"))
+		return parse_number(name, value, &o->timeout_ms, err);
+	else
+		return df_err_set(err, -EINVAL, "%s: unknown option of dayfly-monitor run", name);
+	return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, char **envp, struct df_err *err)
+{
+	int i;
+
+	*o = (struct options){.cwd = "/", .features = "", .memory_bytes = 512 * MIB, .envp = envp};
+	o->test_iopl3 = getenv("DAYFLY_TEST_IOPL3") != NULL;
+	for (i = 0; i < argc && strcmp(argv[i], "--"); i++) {
+		int r = parse_flag(o, argv[i]);
+
+		if (r)
+			continue;
+		if (i + 1 >= argc)
+			return df_err_set(err, -EINVAL, "%s: a value is missing", argv[i]);
+		r = parse_value(o, argv[i], argv[i + 1], err);
+		if (r)
+			return r;
+		i++;
+	}
+	if (i + 1 >= argc || !o->kernel || !o->root || !o->program)
+		return df_err_set(err, -EINVAL,
+				  "usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
+				  " --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
+				  " [--timeout-ms N] [--stats] [--trace] -- ARGV0 [ARG...]");
+	o->argc = argc - i - 1;
+	o->argv = argv + i + 1;
+	return 0;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What `dayfly-monitor run` was asked to do. The CLI writes these arguments; the environment of the
+ * monitor is the program's.
+ */
+#ifndef MONITOR_OPTIONS_H
+#define MONITOR_OPTIONS_H
+
+#include <host/err.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	const char *kernel; /* file of the kernel image */
+	const char *root; /* root image: EROFS, or with raw_root the program's ELF file */
+	const char *program; /* path in the root */
+	const char *cwd;
+	const char *features; /* comma-separated, without "core" */
+	uint64_t memory_bytes;
+	uint64_t timeout_ms; /* 0: none */
+	bool raw_root, stats, trace;
+	bool test_iopl3; /* emulated AMD-V has no I/O bitmap for a busy TSS */
+	int argc;
+	char **argv; /* the program's, argv[0] first */
+	char **envp;
+};
+
+/* Reads the command line. -EINVAL with *err set when it is wrong. Strings are borrowed. */
+int options_parse(struct options *o, int argc, char **argv, char **envp, struct df_err *err);
+
+#endif

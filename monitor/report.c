@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reports for the user: see report.h. Each is one write where possible, so that lines stay whole. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "report.h"
+
+/* Guest text may hold terminal escapes. */
+static void sanitize(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 32 && *s != '\n' && *s != '\t')
+			*s = '?';
+		else if (*s == 127)
+			*s = '?';
+}
+
+void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
+{
+	char line[DF_DATA_BYTES + 128];
+
+	(void)vm;
+	if (kind == DF_LOG_TRACE)
+		snprintf(line, sizeof(line), "%s\n", text);
+	else if (kind == DF_LOG_NOTE)
+		snprintf(line, sizeof(line), "dayfly: %s\n", text);
+	else if (access(text, F_OK) == 0)
+		snprintf(line, sizeof(line),
+			 "dayfly: the program looked for %s, which is not in its root file system;"
+			 " add it with --file %s\n",
+			 text, text);
+	else
+		return;
+	sanitize(line);
+	fputs(line, stderr);
+}
+
+static void print_regs(const struct df_regs *r)
+{
+	const uint64_t *v = (const uint64_t *)r;
+	static const char *const name[] = {"r15", "r14", "r13", "r12", "rbp", "rbx",
+					   "r11", "r10", "r9",	"r8",  "rax", "rcx",
+					   "rdx", "rsi", "rdi", "rip", "flg", "rsp"};
+	static const int order[] = {10, 5, 11, 12, 13, 14, 4, 17, 9, 8, 7, 6, 3, 2, 1, 0, 15, 16};
+
+	for (unsigned i = 0; i < 18; i++)
+		fprintf(stderr, "  %-3s %016llx%s", name[order[i]], (unsigned long long)v[order[i]],
+			i % 4 == 3 || i == 17 ? "\n" : "");
+}
+
+void report_fault(struct vm *vm, const uint8_t *data)
+{
+	struct df_fault f;
+	char maps[DF_DATA_BYTES - sizeof(f) + 1];
+	int signal;
+
+	memcpy(&f, data, sizeof(f));
+	memcpy(maps, data + sizeof(f), sizeof(maps) - 1);
+	maps[sizeof(maps) - 1] = 0;
+	sanitize(maps);
+	signal = f.signal & 127;
+	fprintf(stderr, "dayfly: %s: the program died of SIG%s (%s)", vm->options->program,
+		sigabbrev_np(signal) ? sigabbrev_np(signal) : "?",
+		sigdescr_np(signal) ? sigdescr_np(signal) : "unknown signal");
+	if (f.vector == 14)
+		fprintf(stderr, ", %s address %#llx", f.error & 16 ? "executing" : f.error & 2 ? "writing" : "reading",
+			(unsigned long long)f.address);
+	fprintf(stderr, "\n");
+	print_regs(&f.regs);
+	if (maps[0])
+		fprintf(stderr, "%s", maps);
+	vm_end(vm, 128 + signal, NULL);
+}
+
+void report_panic(struct vm *vm, const uint8_t *data, uint64_t bytes)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%.*s", (int)(bytes < 500 ? bytes : 500), (const char *)data);
+	sanitize(text);
+	report_stop(vm, text);
+}
+
+void report_stop(struct vm *vm, const char *what)
+{
+	struct kvm_regs r;
+
+	vm_end(vm, 125,
+	       "the dayfly kernel failed: %s\n"
+	       "dayfly: unless the program attacks its own kernel this is our fault; please report it with"
+	       " the lines below",
+	       what);
+	if (ioctl(vm->vcpu_fd, KVM_GET_REGS, &r))
+		return;
+	print_regs(&(struct df_regs){r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx,	r.r11,	 r.r10, r.r9,
+				     r.r8,  r.rax, r.rcx, r.rdx, r.rsi, r.rdi,	r.rip, r.rflags, r.rsp});
+}
+
+void report_stats(const struct vm *vm)
+{
+	struct df_guest_stats s;
+	const struct df_time *t = &vm->boot->time;
+	uint64_t now = clock_now_ns(), main_ns, kernel = vm->kernel.pages << DF_PAGE_SHIFT;
+
+	memcpy(&s, &vm->request->stats, sizeof(s));
+	/* When the program got control; a guest that lies only spoils its own line. */
+	main_ns = t->monotonic_base_ns +
+		  (uint64_t)(((__uint128_t)(s.main_tsc - t->tsc_base) * t->mult) >> 32);
+	if (!s.main_tsc || main_ns > now || main_ns < vm->start_ns)
+		main_ns = now;
+	fprintf(stderr,
+		"boot %.1f ms · run %.1f ms · %llu system calls (%llu kinds) · %llu exits · kernel %llu KiB"
+		" · memory %llu KiB\n",
+		(double)(main_ns - vm->start_ns) / 1e6, (double)(now - main_ns) / 1e6,
+		(unsigned long long)s.system_calls, (unsigned long long)s.kinds,
+		(unsigned long long)vm->exits, (unsigned long long)kernel >> 10,
+		(unsigned long long)memory_resident(&vm->memory) >> 10);
+	fprintf(stderr, "guest boot %.1f us · %llu traps · %llu sites rewritten · %llu page faults\n",
+		(double)((s.main_tsc - vm->boot->boot_tsc) * (t->mult >> 16) >> 16) / 1e3,
+		(unsigned long long)s.traps, (unsigned long long)s.rewritten_sites,
+		(unsigned long long)s.faults);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Page tables: see tables.h for the rules that keep shadow paging honest. */
+#include <errno.h>
+#include <string.h>
+
+#include "tables.h"
+
+#define PTE_PRESENT 1ULL
+#define PTE_WRITE 2ULL
+#define PTE_USER 4ULL
+#define PTE_ACCESSED 0x20ULL
+#define PTE_DIRTY 0x40ULL
+#define PTE_LARGE 0x80ULL
+#define PTE_NX (1ULL << 63)
+#define PTE_ADDRESS 0x000ffffffffff000ULL
+#define PTE_UPPER (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define ENTRIES 512
+
+static uint64_t *table_host(const struct tables *t, gpa_t gpa)
+{
+	const struct memory_range *r = &t->memory->range[MEMORY_TABLES];
+
+	return (uint64_t *)(r->host + (gpa - r->gpa));
+}
+
+static int table_new(struct tables *t, gpa_t *gpa)
+{
+	const struct memory_range *r = &t->memory->range[MEMORY_TABLES];
+
+	if (t->used >= r->bytes >> DF_PAGE_SHIFT)
+		return -ENOMEM;
+	*gpa = r->gpa + (t->used++ << DF_PAGE_SHIFT);
+	return 0;
+}
+
+int tables_init(struct tables *t, struct memory *m)
+{
+	gpa_t root;
+
+	*t = (struct tables){.memory = m};
+	return table_new(t, &root);
+}
+
+gpa_t tables_root(const struct tables *t)
+{
+	return t->memory->range[MEMORY_TABLES].gpa;
+}
+
+static unsigned index_at(gva_t va, int level)
+{
+	return (va >> (DF_PAGE_SHIFT + 9 * level)) & (ENTRIES - 1);
+}
+
+/* Writes one live entry by the rules above. */
+static void entry_set(struct tables *t, uint64_t *entry, uint64_t value, gva_t va)
+{
+	const struct memory_range *r = &t->memory->range[MEMORY_TABLES];
+	uint64_t old = *entry;
+
+	if (old == value)
+		return;
+	*entry = value;
+	if (!(old & PTE_PRESENT) || !t->apply)
+		return;
+	if (t->apply->count >= DF_APPLY_MAX) {
+		t->overflow = true;
+		return;
+	}
+	t->apply->edit[t->apply->count].entry = DF_VA_TABLES + (uint64_t)((uint8_t *)entry - r->host);
+	t->apply->edit[t->apply->count].value = value;
+	t->apply->edit[t->apply->count].va = va;
+	t->apply->count++;
+}
+
+/* Replaces a 2 MiB entry by a table of the same 512 frames. */
+static int split(struct tables *t, uint64_t *entry, gva_t va)
+{
+	uint64_t flags = *entry & (PTE_NX | (PTE_UPPER & ~PTE_LARGE));
+	gpa_t frame = *entry & PTE_ADDRESS & ~DF_LARGE_MASK, gpa;
+	uint64_t *table;
+	int r = table_new(t, &gpa);
+
+	if (r)
+		return r;
+	table = table_host(t, gpa);
+	for (unsigned i = 0; i < ENTRIES; i++)
+		table[i] = flags | (frame + i * DF_PAGE_SIZE);
+	entry_set(t, entry, gpa | PTE_UPPER, va);
+	return 0;
+}
+
+/* Entry for va at `level` (0: 4 KiB, 1: 2 MiB), making the tables above it. */
+static int entry_at(struct tables *t, gva_t va, int level, uint64_t **out)
+{
+	uint64_t *table = table_host(t, tables_root(t));
+	gpa_t gpa;
+	int r;
+
+	for (int l = 3; l > level; l--) {
+		uint64_t *e = &table[index_at(va, l)];
+
+		if (!(*e & PTE_PRESENT)) {
+			r = table_new(t, &gpa);
+			if (r)
+				return r;
+			entry_set(t, e, gpa | PTE_UPPER, va);
+		} else if (l == 1 && (*e & PTE_LARGE)) {
+			r = split(t, e, va);
+			if (r)
+				return r;
+		}
+		table = table_host(t, *e & PTE_ADDRESS);
+	}
+	*out = &table[index_at(va, level)];
+	return 0;
+}
+
+static uint64_t leaf_flags(uint32_t prot, unsigned flags)
+{
+	if (!prot)
+		return 0;
+	return PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | ((flags & TABLES_USER) ? PTE_USER : 0) |
+	       ((prot & DF_PROT_WRITE) ? PTE_WRITE : 0) | ((prot & DF_PROT_EXEC) ? 0 : PTE_NX);
+}
+
+static int map_large(struct tables *t, gva_t va, gpa_t gpa, uint64_t flags, bool *done)
+{
+	uint64_t *entry;
+	int r = entry_at(t, va, 1, &entry);
+
+	if (r)
+		return r;
+	/* A table that is linked stays: its entries are set one by one. */
+	*done = !(*entry & PTE_PRESENT) || (*entry & PTE_LARGE);
+	if (*done)
+		entry_set(t, entry, flags ? flags | PTE_LARGE | gpa : 0, va);
+	return 0;
+}
+
+int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t prot, unsigned flags)
+{
+	uint64_t bits = leaf_flags(prot, flags);
+	uint64_t *entry = NULL;
+	int r;
+
+	while (pages) {
+		bool large = false;
+
+		if (!((va | gpa) & DF_LARGE_MASK) && pages >= ENTRIES) {
+			r = map_large(t, va, gpa, bits, &large);
+			if (r)
+				return r;
+		}
+		if (large) {
+			uint64_t n = ENTRIES;
+
+			va += n << DF_PAGE_SHIFT;
+			gpa += bits ? n << DF_PAGE_SHIFT : 0;
+			pages -= n;
+			entry = NULL;
+			continue;
+		}
+		if (!entry || !(va & DF_LARGE_MASK)) {
+			r = entry_at(t, va, 0, &entry);
+			if (r)
+				return r;
+		}
+		entry_set(t, entry++, bits ? bits | gpa : 0, va);
+		va += DF_PAGE_SIZE;
+		gpa += bits ? DF_PAGE_SIZE : 0;
+		pages--;
+	}
+	return 0;
+}
+
+int tables_commit(struct tables *t)
+{
+	if (t->overflow) {
+		t->overflow = false;
+		t->apply->count = 0;
+		return memory_replug_tables(t->memory);
+	}
+	return t->apply && t->apply->count ? DF_MAP_APPLY : 0;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The guest's page tables. Only the monitor computes them: supervisor pages that ring 3 can not
+ * touch, Accessed and Dirty set in advance, so that ordinary execution never changes one.
+ *
+ * KVM may shadow these tables and does not see writes from user space. So:
+ * - an entry that was not present is written here directly (nothing can have cached it);
+ * - an entry that was present is written here and put on the list in struct df_apply, which the
+ *   ring-0 stub writes once more from inside the guest (a write that KVM sees) with invlpg;
+ * - when the list is full, the slot of the tables is deleted and added again, which forgets all;
+ * - a table once linked stays where it is.
+ */
+#ifndef MONITOR_TABLES_H
+#define MONITOR_TABLES_H
+
+#include "memory.h"
+
+struct tables {
+	struct memory *memory;
+	uint64_t used; /* table pages handed out */
+	struct df_apply *apply; /* host address of the guest's page */
+	bool overflow; /* more edits than the list holds */
+};
+
+#define TABLES_USER 1u /* ring 3 may access */
+#define TABLES_LARGE 2u /* 2 MiB pages (all three numbers must be aligned) */
+
+int tables_init(struct tables *t, struct memory *m);
+gpa_t tables_root(const struct tables *t);
+/*
+ * Shows `pages` frames from gpa on at va with protection prot (DF_PROT_*; 0 takes away). Uses 2 MiB
+ * entries where the numbers allow it and no table stands there. -ENOMEM: no table page left.
+ */
+int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t prot, unsigned flags);
+/* After the last tables_map of a request: 1 when the guest must execute `int $4`, 0, or -errno. */
+int tables_commit(struct tables *t);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The vCPU: the state of its first instruction, which is already long mode, ring 3, in the kernel's
+ * entry; and ticks, which are injected as external interrupts.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "vm.h"
+
+#define XCR0_WANTED 0xe7ULL /* x87, SSE, AVX, AVX-512 */
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_SFMASK 0xc0000084
+#define FLAGS_MASKED 0x47700 /* AC NT IOPL DF IF TF: cleared by the syscall instruction */
+#define CPUID_MAX 128
+
+/* Bytes of an XSAVE area for xcr0, standard format. */
+static uint32_t xsave_bytes(uint64_t xcr0)
+{
+	uint32_t bytes = 576, size, offset, c, d;
+
+	for (unsigned i = 2; i < 63; i++) {
+		if (!(xcr0 >> i & 1))
+			continue;
+		__cpuid_count(0xd, i, size, offset, c, d);
+		if (offset + size > bytes)
+			bytes = offset + size;
+	}
+	return bytes;
+}
+
+/* The guest sees what KVM supports, but for features whose state we do not keep. */
+static int set_cpuid(struct vm *vm, struct df_err *err)
+{
+	size_t bytes = sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2);
+	struct kvm_cpuid2 *cpuid = calloc(1, bytes);
+	int r = 0;
+
+	if (!cpuid)
+		return -ENOMEM;
+	cpuid->nent = CPUID_MAX;
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid))
+		r = df_err_set(err, -errno, "KVM_GET_SUPPORTED_CPUID: %s", df_errno_text(errno));
+	for (unsigned i = 0; !r && i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == 0xd && e->index == 0) {
+			vm->xcr0 = XCR0_WANTED & (e->eax | (uint64_t)e->edx << 32);
+			e->eax = (uint32_t)vm->xcr0;
+			e->edx = 0;
+		} else if (e->function == 7 && e->index == 0) {
+			e->edx &= ~(7u << 22 | 1u << 24 | 1u << 25); /* AMX */
+			e->ecx &= ~(1u << 3 | 1u << 4); /* protection keys */
+		} else if (e->function == 1) {
+			e->ecx |= 1u << 27; /* OSXSAVE, as CR4 says */
+		}
+	}
+	if (!r && ioctl(vm->vcpu_fd, KVM_SET_CPUID2, cpuid))
+		r = df_err_set(err, -errno, "KVM_SET_CPUID2: %s", df_errno_text(errno));
+	free(cpuid);
+	return r;
+}
+
+int vcpu_create(struct vm *vm, struct df_err *err)
+{
+	int bytes = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int r;
+
+	vm->vcpu_fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, 0);
+	if (vm->vcpu_fd < 0 || bytes <= 0)
+		return df_err_set(err, -errno, "KVM can not make a vCPU: %s", df_errno_text(errno));
+	vm->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
+	if (vm->run == MAP_FAILED)
+		return df_err_set(err, -errno, "can not map the vCPU: %s", df_errno_text(errno));
+	r = set_cpuid(vm, err);
+	if (!r)
+		vm->boot->xsave_bytes = xsave_bytes(vm->xcr0);
+	return r;
+}
+
+static struct kvm_segment code_segment(void)
+{
+	return (struct kvm_segment){.limit = 0xffffffff, .selector = DF_CS_USER, .type = 11,
+				    .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1};
+}
+
+static struct kvm_segment data_segment(uint16_t selector, uint8_t dpl)
+{
+	return (struct kvm_segment){.limit = 0xffffffff, .selector = selector, .type = 3,
+				    .present = 1, .dpl = dpl, .db = 1, .s = 1, .g = 1,
+				    .unusable = !selector};
+}
+
+static int set_sregs(struct vm *vm, struct df_err *err)
+{
+	struct kvm_sregs s;
+
+	if (ioctl(vm->vcpu_fd, KVM_GET_SREGS, &s))
+		return df_err_set(err, -errno, "KVM_GET_SREGS: %s", df_errno_text(errno));
+	s.cs = code_segment();
+	s.ss = data_segment(DF_SS_USER, 3);
+	s.ds = s.es = s.fs = s.gs = data_segment(0, 3);
+	s.tr = (struct kvm_segment){.base = DF_VA_TSS, .limit = 0x68 + DF_PORT / 8 + 1,
+				    .selector = DF_TSS_SELECTOR, .type = 11, .present = 1};
+	s.gdt.base = DF_VA_GDT;
+	s.gdt.limit = DF_TSS_SELECTOR + 15;
+	s.idt.base = DF_VA_IDT;
+	s.idt.limit = (DF_VECTOR_TICK + 1) * 16 - 1;
+	s.cr0 = 0x80010033; /* PG WP NE ET MP PE; no AM: unaligned access is no fault */
+	s.cr3 = tables_root(&vm->tables);
+	s.cr4 = 0x10620 | (vm->xcr0 ? 0x40000 : 0); /* PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE */
+	s.efer = 0xd01; /* SCE LME LMA NXE */
+	if (ioctl(vm->vcpu_fd, KVM_SET_SREGS, &s))
+		return df_err_set(err, -errno, "KVM_SET_SREGS: %s", df_errno_text(errno));
+	return 0;
+}
+
+static int set_msrs(struct vm *vm, struct df_err *err)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[3];
+	} msrs = {
+		.head.nmsrs = 3,
+		.entry = {
+			/* sysretq loads SS from the high half + 8 and CS from it + 16 */
+			{.index = MSR_STAR,
+			 .data = (uint64_t)(DF_SS_USER - 8) << 48 | (uint64_t)DF_CS_KERNEL << 32},
+			{.index = MSR_LSTAR, .data = vm->kernel.stub_syscall},
+			{.index = MSR_SFMASK, .data = FLAGS_MASKED},
+		},
+	};
+
+	if (ioctl(vm->vcpu_fd, KVM_SET_MSRS, &msrs) != 3)
+		return df_err_set(err, -errno, "KVM_SET_MSRS: %s", df_errno_text(errno));
+	return 0;
+}
+
+/* Guest and host read the same time-stamp counter. Where KVM can not, they already do (see notes in
+ * docs/kvm.md) or the clock check of the kernel would show. */
+static void align_tsc(struct vm *vm)
+{
+	uint64_t zero = 0;
+	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+				       .addr = (uint64_t)&zero};
+
+	ioctl(vm->vcpu_fd, KVM_SET_DEVICE_ATTR, &attr);
+}
+
+int vcpu_start_state(struct vm *vm, struct df_err *err)
+{
+	struct kvm_regs regs = {
+		.rip = vm->kernel.entry,
+		.rsp = DF_VA_KSTACK + DF_KSTACK_STRIDE - 8,
+		.rflags = 0x202 | (vm->options->test_iopl3 ? 0x3000 : 0),
+	};
+	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0] = {.xcr = 0, .value = vm->xcr0}};
+	int r = set_sregs(vm, err);
+
+	r = r ? r : set_msrs(vm, err);
+	if (r)
+		return r;
+	align_tsc(vm);
+	if (vm->xcr0 && ioctl(vm->vcpu_fd, KVM_SET_XCRS, &xcrs))
+		return df_err_set(err, -errno, "KVM_SET_XCRS: %s", df_errno_text(errno));
+	if (ioctl(vm->vcpu_fd, KVM_SET_REGS, &regs))
+		return df_err_set(err, -errno, "KVM_SET_REGS: %s", df_errno_text(errno));
+	return 0;
+}
+
+void vcpu_request_tick(struct vm *vm)
+{
+	vm->run->request_interrupt_window = 1;
+}
+
+void vcpu_inject(struct vm *vm)
+{
+	struct kvm_interrupt tick = {.irq = DF_VECTOR_TICK};
+
+	if (!vm->run->request_interrupt_window || !vm->run->ready_for_interrupt_injection)
+		return;
+	vm->run->request_interrupt_window = 0;
+	/* The kernel has not taken the last tick's frame yet: it will look at everything then. */
+	if (__atomic_exchange_n(&vm->request->tick_pending, 1, __ATOMIC_ACQ_REL))
+		return;
+	ioctl(vm->vcpu_fd, KVM_INTERRUPT, &tick);
+}

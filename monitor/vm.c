@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Puts a microVM together: KVM objects, the kernel's segments, descriptor tables, page tables, the
+ * root image and the boot page. Everything is in place before the first guest instruction; there is
+ * no real mode, no firmware and no probing.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "streams.h"
+#include "vm.h"
+
+#define MIB (1ULL << 20)
+#define ARENA_FIRST (16 * MIB)
+#define KHEAP_FIRST (256ULL << 10)
+#define STACK_BYTES (8 * MIB)
+#define STACKS_FIRST 1
+
+static int open_kvm(struct vm *vm, struct df_err *err)
+{
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0 && errno == EACCES)
+		return df_err_set(err, -EACCES,
+				  "no permission to use /dev/kvm; add yourself to its group"
+				  " (sudo usermod -aG kvm $USER) and log in again");
+	if (vm->kvm_fd < 0)
+		return df_err_set(err, -errno,
+				  "no /dev/kvm: %s; dayfly needs hardware virtualization (enable it in"
+				  " the firmware, load kvm_intel or kvm_amd, or allow nested"
+				  " virtualization)",
+				  df_errno_text(errno));
+	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vm->vm_fd < 0)
+		return df_err_set(err, -errno, "KVM can not make a virtual machine: %s",
+				  df_errno_text(errno));
+	vm->memory.vm_fd = vm->vm_fd;
+	return 0;
+}
+
+/* Next `pages` pages of the system region, as guest address. */
+static gpa_t system_pages(struct vm *vm, uint64_t pages)
+{
+	gpa_t gpa = DF_GPA_SYSTEM + (vm->system_pages << DF_PAGE_SHIFT);
+
+	vm->system_pages += pages;
+	return gpa;
+}
+
+static uint8_t *system_host(const struct vm *vm, gpa_t gpa)
+{
+	return vm->memory.range[MEMORY_SYSTEM].host + (gpa - DF_GPA_SYSTEM);
+}
+
+static int load_segment(struct vm *vm, const struct kernel_segment *s, struct df_err *err)
+{
+	gpa_t gpa = system_pages(vm, s->pages);
+	uint8_t *host = system_host(vm, gpa);
+	uint32_t prot = s->writable ? DF_PROT_READ | DF_PROT_WRITE : DF_PROT_READ | DF_PROT_EXEC;
+	uint64_t bytes = s->pages << DF_PAGE_SHIFT;
+
+	if (s->writable) {
+		if (pread(vm->kernel.fd, host, s->file_bytes, (off_t)s->offset) !=
+		    (ssize_t)s->file_bytes)
+			return df_err_set(err, -EIO, "the kernel image is shorter than it says");
+	} else if (mmap(host, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, vm->kernel.fd,
+			(off_t)s->offset) == MAP_FAILED) {
+		return df_err_set(err, -errno, "can not map the kernel image: %s",
+				  df_errno_text(errno));
+	}
+	return tables_map(&vm->tables, s->va, s->pages, gpa, prot, TABLES_USER);
+}
+
+static void put_gate(uint64_t *idt, unsigned vector, gva_t handler, unsigned dpl, unsigned ist)
+{
+	idt[2 * vector] = (handler & 0xffff) | (uint64_t)DF_CS_KERNEL << 16 | (uint64_t)ist << 32 |
+			  (0x8e00ULL | (uint64_t)dpl << 13) << 32 | (handler & 0xffff0000) << 32;
+	idt[2 * vector + 1] = handler >> 32;
+}
+
+/* GDT, TSS with an I/O bitmap that allows one port, and IDT. */
+static void fill_descriptors(struct vm *vm, uint8_t *gdt_page, uint8_t *idt_page)
+{
+	uint64_t *gdt = (uint64_t *)gdt_page, *idt = (uint64_t *)idt_page;
+	uint8_t *tss = gdt_page + (DF_VA_TSS - DF_VA_GDT);
+	uint64_t limit = 0x68 + DF_PORT / 8 + 1;
+
+	gdt[DF_CS_KERNEL / 8] = 0x00af9b000000ffff;
+	gdt[DF_SS_KERNEL / 8] = 0x00cf93000000ffff;
+	gdt[DF_SS_USER / 8] = 0x00cff3000000ffff;
+	gdt[DF_CS_USER / 8] = 0x00affb000000ffff;
+	gdt[DF_TSS_SELECTOR / 8] = limit | (DF_VA_TSS & 0xffffff) << 16 | 0x8bULL << 40 |
+				   (DF_VA_TSS >> 24 & 0xff) << 56;
+	gdt[DF_TSS_SELECTOR / 8 + 1] = DF_VA_TSS >> 32;
+	*(uint64_t *)(tss + 4) = DF_VA_TRAP_STACK + DF_TRAP_TOP;
+	*(uint64_t *)(tss + 0x24) = DF_VA_TRAP_STACK + DF_TICK_TOP;
+	*(uint16_t *)(tss + 0x66) = 0x68;
+	memset(tss + 0x68, 0xff, DF_PORT / 8 + 2);
+	tss[0x68 + DF_PORT / 8] = 0xfe;
+	for (unsigned v = 0; v < 32; v++)
+		put_gate(idt, v, vm->kernel.stub_vectors + 16 * v, v == 3 || v == 4 ? 3 : 0, 0);
+	put_gate(idt, DF_VECTOR_TICK, vm->kernel.stub_tick, 0, 1);
+}
+
+static int map_page(struct vm *vm, gva_t va, gpa_t gpa, uint32_t prot, unsigned flags)
+{
+	return tables_map(&vm->tables, va, 1, gpa, prot, flags);
+}
+
+/* The system pages behind the stub: see dayfly/layout.h. */
+static int build_system(struct vm *vm)
+{
+	const uint32_t rw = DF_PROT_READ | DF_PROT_WRITE;
+	gpa_t boot = system_pages(vm, 1), request = system_pages(vm, 1);
+	gpa_t gdt = system_pages(vm, 1), idt = system_pages(vm, 1);
+	gpa_t stack = system_pages(vm, 1), apply = system_pages(vm, 1);
+	int r;
+
+	vm->boot = (struct df_boot_info *)system_host(vm, boot);
+	vm->request = (struct df_request_page *)system_host(vm, request);
+	vm->tables.apply = NULL;
+	fill_descriptors(vm, system_host(vm, gdt), system_host(vm, idt));
+	r = map_page(vm, DF_VA_BOOT, boot, DF_PROT_READ, TABLES_USER);
+	r = r ? r : map_page(vm, DF_VA_REQUEST, request, rw, TABLES_USER);
+	r = r ? r : map_page(vm, DF_VA_TRAP_FRAME, stack, DF_PROT_READ, TABLES_USER);
+	r = r ? r : map_page(vm, DF_VA_TRAP_STACK, stack, rw, 0);
+	r = r ? r : map_page(vm, DF_VA_GDT, gdt, rw, 0);
+	r = r ? r : map_page(vm, DF_VA_IDT, idt, rw, 0);
+	r = r ? r : map_page(vm, DF_VA_APPLY, apply, rw, 0);
+	r = r ? r : tables_map(&vm->tables, DF_VA_TABLES,
+			       vm->memory.range[MEMORY_TABLES].bytes >> DF_PAGE_SHIFT, DF_GPA_TABLES, rw,
+			       0);
+	if (!r)
+		vm->tables.apply = (struct df_apply *)system_host(vm, apply);
+	return r;
+}
+
+static int load_kernel(struct vm *vm, struct df_err *err)
+{
+	uint64_t bytes = (vm->kernel.pages + DF_SYSTEM_PAGES) << DF_PAGE_SHIFT;
+	int r = memory_reserve(&vm->memory, MEMORY_SYSTEM, DF_GPA_SYSTEM, bytes, err);
+
+	for (unsigned i = 0; i < vm->kernel.segment_count && !r; i++)
+		r = load_segment(vm, &vm->kernel.segment[i], err);
+	if (!r)
+		r = build_system(vm);
+	return r ? r : memory_plug(&vm->memory, MEMORY_SYSTEM, bytes, err);
+}
+
+static int map_root(struct vm *vm, struct df_err *err)
+{
+	const struct options *o = vm->options;
+	int fd = open(o->root, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st))
+		return df_err_set(err, -errno, "root image %s: %s", o->root, df_errno_text(errno));
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > DF_FILES_MAX)
+		return df_err_set(err, -EINVAL, "root image %s: not a file of a usable size", o->root);
+	r = memory_map_file(&vm->memory, MEMORY_FILES, DF_GPA_FILES, fd, (uint64_t)st.st_size, err);
+	close(fd);
+	if (r)
+		return r;
+	vm->boot->files_bytes = (uint64_t)st.st_size;
+	/* The kernel reads files through 2 MiB entries; the end of the last one is beyond the slot, and
+	 * beyond what the kernel ever reads. */
+	return tables_map(&vm->tables, DF_VA_FILES,
+			  (vm->memory.range[MEMORY_FILES].bytes + DF_LARGE_MASK) / DF_LARGE_SIZE * 512,
+			  DF_GPA_FILES, DF_PROT_READ, TABLES_USER);
+}
+
+int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
+{
+	static const gva_t window[] = {
+		[DF_REGION_ARENA] = DF_VA_ARENA,
+		[DF_REGION_KHEAP] = DF_VA_KHEAP,
+		[DF_REGION_KSTACK] = DF_VA_KSTACK,
+	};
+	struct memory_range *range = &vm->memory.range[region];
+	uint64_t old = range->bytes;
+	struct df_err err;
+	int r = memory_plug(&vm->memory, (enum memory_region)region, bytes, &err);
+
+	if (r)
+		return r;
+	if (region != DF_REGION_KSTACK)
+		return tables_map(&vm->tables, window[region] + old, bytes >> DF_PAGE_SHIFT,
+				  range->gpa + old, DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
+	/* Stacks: frames are contiguous, addresses leave a gap below each stack. */
+	for (uint64_t at = old; at < range->bytes && !r; at += DF_KSTACK_SIZE) {
+		gva_t va = DF_VA_KSTACK + at / DF_KSTACK_SIZE * DF_KSTACK_STRIDE +
+			   (DF_KSTACK_STRIDE - DF_KSTACK_SIZE);
+
+		r = tables_map(&vm->tables, va, DF_KSTACK_SIZE >> DF_PAGE_SHIFT, range->gpa + at,
+			       DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
+	}
+	return r;
+}
+
+static int build_memory(struct vm *vm, struct df_err *err)
+{
+	struct memory *m = &vm->memory;
+	uint64_t memory = df_page_down(vm->options->memory_bytes);
+	/* Worst case: every page of the arena in a table of its own windows, and some for files. */
+	uint64_t tables = 2 * MIB + memory / 256 / DF_LARGE_SIZE * DF_LARGE_SIZE;
+	int r = memory_reserve(m, MEMORY_TABLES, DF_GPA_TABLES, tables, err);
+
+	r = r ? r : memory_plug(m, MEMORY_TABLES, tables, err);
+	r = r ? r : tables_init(&vm->tables, m);
+	r = r ? r : memory_reserve(m, MEMORY_ARENA, DF_GPA_ARENA, memory, err);
+	r = r ? r : memory_reserve(m, MEMORY_KHEAP, DF_GPA_KHEAP, DF_KHEAP_MAX & ~DF_LARGE_MASK, err);
+	r = r ? r : memory_reserve(m, MEMORY_KSTACK, DF_GPA_KSTACK, DF_KSTACK_MAX / 2, err);
+	r = r ? r : load_kernel(vm, err);
+	r = r ? r : vm_grow(vm, DF_REGION_ARENA, memory < ARENA_FIRST ? memory : ARENA_FIRST);
+	r = r ? r : vm_grow(vm, DF_REGION_KHEAP, KHEAP_FIRST);
+	r = r ? r : vm_grow(vm, DF_REGION_KSTACK, STACKS_FIRST * DF_KSTACK_SIZE);
+	return r ? r : map_root(vm, err);
+}
+
+static char *put_string(char *at, const char *end, const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	if (!at || n > (size_t)(end - at))
+		return NULL;
+	memcpy(at, s, n);
+	return at + n;
+}
+
+/* Path, directory, arguments and environment at the start of the arena, where the kernel finds them. */
+static int put_strings(struct vm *vm, uint64_t room, struct df_err *err)
+{
+	const struct options *o = vm->options;
+	char *start = (char *)vm->memory.range[MEMORY_ARENA].host, *end = start + room;
+	char *at = put_string(start, end, o->program);
+
+	at = put_string(at, end, o->cwd);
+	for (int i = 0; i < o->argc; i++)
+		at = put_string(at, end, o->argv[i]);
+	vm->boot->argc = (uint32_t)o->argc;
+	for (char **e = o->envp; *e; e++, vm->boot->envc++)
+		at = put_string(at, end, *e);
+	if (!at)
+		return df_err_set(err, -E2BIG,
+				  "arguments and environment are larger than %llu KiB; give more --memory",
+				  (unsigned long long)room >> 10);
+	vm->boot->strings_bytes = (uint64_t)(at - start);
+	return 0;
+}
+
+static int fill_boot(struct vm *vm, struct df_err *err)
+{
+	struct df_boot_info *b = vm->boot;
+	const struct options *o = vm->options;
+	uint64_t memory = vm->memory.range[MEMORY_ARENA].max_bytes;
+
+	b->magic = DF_BOOT_MAGIC;
+	b->abi_version = DF_ABI_VERSION;
+	b->flags = (o->trace ? DF_BOOT_TRACE : 0) | (o->raw_root ? DF_BOOT_RAW_ROOT : 0);
+	b->arena_bytes = vm->memory.range[MEMORY_ARENA].bytes;
+	b->arena_max_bytes = memory;
+	b->kheap_bytes = vm->memory.range[MEMORY_KHEAP].bytes;
+	b->kstack_count = STACKS_FIRST;
+	b->stack_bytes = STACK_BYTES < memory / 4 ? STACK_BYTES : df_page_down(memory / 4);
+	b->feature_count = vm->kernel.feature_count;
+	memcpy(b->feature, vm->kernel.feature, sizeof(b->feature));
+	b->xcr0 = vm->xcr0;
+	b->pid = (uint32_t)getpid();
+	gethostname(b->host_name, sizeof(b->host_name) - 1);
+	if (getrandom(b->random, sizeof(b->random), 0) != sizeof(b->random))
+		return df_err_set(err, -EIO, "no random bytes from the host");
+	for (int i = 0; i < 3; i++)
+		stream_stat(i, &b->stream[i]);
+	return put_strings(vm, b->stack_bytes / 2, err);
+}
+
+int vm_create(struct vm *vm, const struct options *o, struct df_err *err)
+{
+	int r;
+
+	vm->options = o;
+	if (o->memory_bytes < MIB || o->memory_bytes > DF_ARENA_MAX)
+		return df_err_set(err, -EINVAL, "memory must be between 1 MiB and %llu GiB",
+				  DF_ARENA_MAX >> 30);
+	r = kernel_image_open(&vm->kernel, o->kernel, o->features, err);
+	r = r ? r : open_kvm(vm, err);
+	r = r ? r : build_memory(vm, err);
+	r = r ? r : vcpu_create(vm, err);
+	r = r ? r : fill_boot(vm, err);
+	r = r ? r : events_init(vm, err);
+	r = r ? r : clock_fill(vm, &vm->boot->time, err);
+	r = r ? r : vcpu_start_state(vm, err);
+	if (r == -ENOMEM && !err->code)
+		df_err_set(err, r, "no room for page tables");
+	return r;
+}
+
+void vm_end(struct vm *vm, int exit_status, const char *fmt, ...)
+{
+	va_list args;
+
+	vm->ended = true;
+	vm->exit_status = exit_status;
+	if (!fmt)
+		return;
+	fputs("dayfly: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
