@@ -2,6 +2,7 @@
 /* `dayfly run`: its flags and the guest's environment. */
 #include "cli/run.h"
 
+#include "host/cleanup.h"
 #include "host/path.h"
 #include "host/str.h"
 
@@ -190,20 +191,31 @@ static int set_root(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
+/* Takes "HOST:GUEST" or "HOST" apart into two strings of their own. */
+static int split_file(const char *value, char **host, char **guest)
+{
+	const char *colon = strrchr(value, ':');
+	DF_FREE char *typed = colon ? strndup(value, (size_t)(colon - value)) : strdup(value);
+	DF_FREE char *absolute = typed ? df_path_absolute(typed) : NULL;
+
+	if (!absolute)
+		return -errno;
+	*guest = strdup(colon ? colon + 1 : absolute);
+	if (!*guest)
+		return -ENOMEM;
+	df_path_clean(*guest);
+	*host = df_take_ptr(&absolute);
+	return 0;
+}
+
 static int set_file(void *into, const char *value, struct df_err *err)
 {
+	DF_FREE char *host = NULL, *guest = NULL;
 	struct run_options *options = into;
-	const char *colon = strrchr(value, ':');
-	char *host = colon ? strndup(value, (size_t)(colon - value)) : strdup(value);
-	char *absolute = host ? df_path_absolute(host) : NULL;
-	char *guest = colon ? strdup(colon + 1) : absolute;
+	int error = split_file(value, &host, &guest);
 
-	free(host);
-	if (!absolute || !guest) {
-		free(absolute);
-		return df_err_set(err, -errno, "--file %s: %s", value, df_errno_text(errno));
-	}
-	df_path_clean(guest);
+	if (error)
+		return df_err_set(err, error, "--file %s: %s", value, df_errno_text(error));
 	if (*guest != '/' || strstr(guest, "/.."))
 		return df_err_set(err, -EINVAL,
 			"--file %s: the part after the colon is the path in the guest, which begins with /",
@@ -212,7 +224,8 @@ static int set_file(void *into, const char *value, struct df_err *err)
 		return df_err_set(err, -E2BIG,
 			"there are more than %d --file flags; add a directory instead",
 			RUN_LIST_MAX);
-	options->files[options->file_count++] = (struct root_file){absolute, guest};
+	options->files[options->file_count++] =
+		(struct root_file){df_take_ptr(&host), df_take_ptr(&guest)};
 	return 0;
 }
 

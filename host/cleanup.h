@@ -30,7 +30,7 @@ struct df_mapping {
 #define DF_MAPPING_NONE ((struct df_mapping){NULL, 0})
 
 #define DF_CLOSE __attribute__((cleanup(df_cleanup_fd)))
-#define DF_FREE __attribute__((cleanup(df_cleanup_free)))
+#define DF_FREE __attribute__((cleanup(df_cleanup_free), unused))
 #define DF_FCLOSE __attribute__((cleanup(df_cleanup_file)))
 #define DF_CLOSEDIR __attribute__((cleanup(df_cleanup_dir)))
 #define DF_UNMAP __attribute__((cleanup(df_cleanup_mapping)))
