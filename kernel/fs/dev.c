@@ -35,7 +35,7 @@ static int64_t write_full(struct file *f, const void *buf, size_t bytes, uint64_
 static int64_t read_zeroes(struct file *f, void *buf, size_t bytes, uint64_t *pos, unsigned flags)
 {
 	(void)f, (void)pos, (void)flags;
-	return zero_any(buf, bytes) < 0 ? -EFAULT : (int64_t)bytes;
+	return user_zero(buf, bytes) < 0 ? -EFAULT : (int64_t)bytes;
 }
 
 static int64_t read_random(struct file *f, void *buf, size_t bytes, uint64_t *pos, unsigned flags)
@@ -47,7 +47,7 @@ static int64_t read_random(struct file *f, void *buf, size_t bytes, uint64_t *po
 	while (done < bytes) {
 		size_t n = min(bytes - done, sizeof(piece));
 		random_bytes(piece, n);
-		if (copy_any((char *)buf + done, piece, n) < 0)
+		if (user_copy_to((char *)buf + done, piece, n) < 0)
 			return done > 0 ? (int64_t)done : -EFAULT;
 		done += n;
 	}

@@ -182,10 +182,33 @@ static uint64_t plain_frames(struct file *f, uint64_t index, uint64_t most, gpa_
 	return n->ops->frames ? n->ops->frames(n, index, most, gpa) : 0;
 }
 
+/* Record locks belong to processes: the only one there is gets every lock, and no other holds any. */
+static int64_t record_lock(struct file *f, int cmd, gva_t arg)
+{
+	unsigned mode = f->flags & O_ACCMODE;
+	struct flock lock;
+
+	if (user_get(&lock, arg))
+		return -EFAULT;
+	if ((lock.l_type != F_RDLCK && lock.l_type != F_WRLCK && lock.l_type != F_UNLCK) ||
+		lock.l_whence < SEEK_SET || lock.l_whence > SEEK_END)
+		return -EINVAL;
+	if (cmd == F_GETLK) {
+		lock.l_type = F_UNLCK;
+		return user_put(arg, &lock);
+	}
+	if ((lock.l_type == F_RDLCK && mode == O_WRONLY) ||
+		(lock.l_type == F_WRLCK && mode == O_RDONLY))
+		return -EBADF;
+	return 0;
+}
+
 static int64_t plain_control(struct file *f, int cmd, uint64_t arg)
 {
 	struct node *n = node_of(f);
 
+	if (cmd == F_GETLK || cmd == F_SETLK || cmd == F_SETLKW)
+		return record_lock(f, cmd, arg);
 	return n->ops->control ? n->ops->control(n, cmd, arg) : -EINVAL;
 }
 
@@ -281,7 +304,7 @@ static int dir_getdents(struct file *f, gva_t buf, size_t size)
 		u.record.bytes = (uint16_t)bytes;
 		u.record.type = item.type;
 		memcpy(u.bytes + RECORD_BYTES, item.name, item.name_bytes);
-		if (copy_any((void *)(buf + used), &u, bytes) < 0)
+		if (user_copy_to((void *)(buf + used), &u, bytes) < 0)
 			return used > 0 ? (int)used : -EFAULT;
 		used += bytes;
 		f->pos = pos;
@@ -342,7 +365,14 @@ static int64_t path_seek(struct file *f, int64_t offset, int whence)
 	return -EBADF;
 }
 
+static int64_t path_control(struct file *f, int cmd, uint64_t arg)
+{
+	(void)f, (void)cmd, (void)arg;
+	return -EBADF;
+}
+
 static const struct file_ops path_ops = {
+	.control = path_control,
 	.read = path_read,
 	.write = path_write,
 	.seek = path_seek,

@@ -139,7 +139,7 @@ int64_t image_read(const struct erofs_inode *file, void *buf, size_t bytes, uint
 		if (n == 0)
 			break;
 		n = min(n, (uint64_t)(bytes - done));
-		if (copy_any((char *)buf + done, files_va(where), n) < 0)
+		if (user_copy_to((char *)buf + done, files_va(where), n) < 0)
 			return done > 0 ? (int64_t)done : -EFAULT;
 		done += n;
 	}

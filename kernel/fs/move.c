@@ -10,7 +10,7 @@
 #include <kernel/mm/user.h>
 #include <linux/fs.h>
 
-#define PIECE_BYTES 32768u
+#define PIECE_BYTES 65536u
 
 static bool can_read(const struct file *f)
 {
@@ -22,19 +22,25 @@ static bool can_write(const struct file *f)
 	return f && !(f->flags & O_PATH) && (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* False: a stream, also one of the host's behind a console file. */
+static bool seekable(struct file *f)
+{
+	return f->ops->seek && f->ops->seek(f, 0, SEEK_CUR) >= 0;
+}
+
 /* Reads or writes at *pos, or at the file's own position when pos is NULL. */
 static int64_t get(struct file *f, void *buf, size_t bytes, uint64_t *pos, unsigned flags)
 {
 	if (!f->ops->read)
 		return -EINVAL;
-	return f->ops->read(f, buf, bytes, !f->ops->seek ? NULL : pos ? pos : &f->pos, flags);
+	return f->ops->read(f, buf, bytes, pos ? pos : &f->pos, flags);
 }
 
 static int64_t put(struct file *f, const void *buf, size_t bytes, uint64_t *pos, unsigned flags)
 {
 	if (!f->ops->write)
 		return -EINVAL;
-	return f->ops->write(f, buf, bytes, !f->ops->seek ? NULL : pos ? pos : &f->pos, flags);
+	return f->ops->write(f, buf, bytes, pos ? pos : &f->pos, flags);
 }
 
 /* Moves at most `bytes` from one file to another. Ends early at the end of the input, on a short write,
@@ -42,10 +48,11 @@ static int64_t put(struct file *f, const void *buf, size_t bytes, uint64_t *pos,
 static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos,
 	uint64_t bytes)
 {
-	bool stream = !in->ops->seek;
+	bool stream = !seekable(in);
 	uint64_t done = 0;
 	int64_t r = 0;
-	char *piece = kmalloc(PIECE_BYTES);
+	char *piece = frames_alloc(PIECE_BYTES >>
+		DF_PAGE_SHIFT); /* file operations take program addresses */
 
 	if (!piece)
 		return -ENOMEM;
@@ -76,7 +83,7 @@ static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_
 out_done:
 	file_unref(out);
 	file_unref(in);
-	kfree(piece);
+	frames_free(piece, PIECE_BYTES >> DF_PAGE_SHIFT);
 	return done > 0 ? (int64_t)done : r;
 }
 
@@ -104,7 +111,7 @@ int64_t sys_sendfile(arg out_fd, arg in_fd, arg offset, arg bytes)
 		return r;
 	if (!can_read(in) || !can_write(out))
 		return -EBADF;
-	if (!in->ops->seek)
+	if (!seekable(in))
 		return pos ? -ESPIPE : -EINVAL;
 	if (r < 0 || (int64_t)bytes < 0)
 		return -EINVAL;
@@ -160,6 +167,7 @@ int64_t sys_splice(arg in_fd, arg in_offset, arg out_fd, arg out_offset, arg byt
 {
 	struct file *in = fd_get((int)in_fd), *out = fd_get((int)out_fd);
 	uint64_t in_value, out_value, *in_pos, *out_pos;
+	bool in_stream, out_stream;
 	int64_t moved;
 	int r;
 
@@ -169,9 +177,11 @@ int64_t sys_splice(arg in_fd, arg in_offset, arg out_fd, arg out_offset, arg byt
 		return -EINVAL;
 	if (!can_read(in) || !can_write(out))
 		return -EBADF;
-	if ((in->ops->seek && out->ops->seek) || (out->flags & O_APPEND))
+	in_stream = !seekable(in);
+	out_stream = !seekable(out);
+	if ((!in_stream && !out_stream) || (out->flags & O_APPEND))
 		return -EINVAL;
-	if ((!in->ops->seek && in_offset) || (!out->ops->seek && out_offset))
+	if ((in_stream && in_offset) || (out_stream && out_offset))
 		return -ESPIPE;
 	r = fetch_offset(in_offset, &in_value, &in_pos);
 	if (r == 0)
@@ -231,7 +241,7 @@ int64_t sys_fadvise64(arg fd, arg offset, arg bytes, arg advice)
 	(void)offset;
 	if (!f || (f->flags & O_PATH))
 		return -EBADF;
-	if (!f->ops->seek)
+	if (!seekable(f))
 		return -ESPIPE;
 	return (int64_t)bytes < 0 || advice > 5 ? -EINVAL : 0;
 }

@@ -224,7 +224,7 @@ static void status(struct text *t, int id)
 	const struct thread *th = thread_of(id);
 
 	text_add(t,
-		"Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%d\nPPid:\t0\nTracerPid:\t0\n",
+		"Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%d\nPPid:\t1\nTracerPid:\t0\n",
 		th->name, fs_umask, state_of(th), state_of(th) == 'R' ? "running" : "sleeping",
 		system_pid(), id);
 	text_add(t, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\nGroups:\t0 \n", 256);

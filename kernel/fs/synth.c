@@ -261,7 +261,7 @@ static int64_t text_read(struct file *f, void *buf, size_t bytes, uint64_t *pos,
 	if (*pos >= n->text.used)
 		return 0;
 	left = min(n->text.used - (size_t)*pos, bytes);
-	if (copy_any(buf, n->text.buf + *pos, left) < 0)
+	if (user_copy_to(buf, n->text.buf + *pos, left) < 0)
 		return -EFAULT;
 	*pos += left;
 	return (int64_t)left;
@@ -276,7 +276,7 @@ static int64_t text_write(struct file *f, const void *buf, size_t bytes, uint64_
 	int64_t r;
 
 	(void)pos, (void)flags;
-	if (copy_any(text, buf, used) < 0)
+	if (user_copy_from(text, buf, used) < 0)
 		return -EFAULT;
 	r = n->synth->store(n->id, text, used);
 	return r < 0 ? r : (int64_t)bytes;

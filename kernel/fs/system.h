@@ -6,8 +6,8 @@
 #include <kernel/core/hypercall.h>
 
 #define SYSTEM_NAME "Linux"
-#define SYSTEM_RELEASE "6.12.0-dayfly"
-#define SYSTEM_VERSION "#1 SMP dayfly"
+#define SYSTEM_RELEASE "6.1.0-dayfly"
+#define SYSTEM_VERSION "#1 dayfly"
 
 static inline unsigned system_pid(void)
 {

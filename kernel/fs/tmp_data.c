@@ -123,12 +123,13 @@ int64_t tmp_read(struct node *node, void *buf, size_t bytes, uint64_t offset)
 		int r;
 
 		if (is_frame(frame)) {
-			r = copy_any((char *)buf + done, (char *)frame_va(frame) + in_page, piece);
+			r = user_copy_to((char *)buf + done, (char *)frame_va(frame) + in_page,
+				piece);
 		} else if (frame == 0 && at < d->lower_bytes) {
 			piece = min(piece, d->lower_bytes - at);
 			r = image_read(&n->lower, (char *)buf + done, piece, at) < 0 ? -EFAULT : 0;
 		} else {
-			r = zero_any((char *)buf + done, piece);
+			r = user_zero((char *)buf + done, piece);
 		}
 		if (r < 0)
 			return done > 0 ? (int64_t)done : -EFAULT;
@@ -165,8 +166,8 @@ int64_t tmp_write(struct node *node, const void *buf, size_t bytes, uint64_t off
 			}
 		}
 		piece = min((size_t)((pages << DF_PAGE_SHIFT) - in_page), bytes - done);
-		r = copy_any((char *)frame_va(get(d, page)) + in_page, (const char *)buf + done,
-			piece);
+		r = user_copy_from((char *)frame_va(get(d, page)) + in_page,
+			(const char *)buf + done, piece);
 		if (r < 0)
 			break;
 		done += piece;
