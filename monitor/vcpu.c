@@ -156,7 +156,8 @@ int vcpu_start_state(struct vm *vm, struct df_err *err)
 {
 	struct kvm_regs regs = {
 		.rip = vm->kernel.entry,
-		.rsp = DF_VA_KSTACK + DF_KSTACK_STRIDE - 8,
+		/* Below the place of the first frame, aligned as behind a call. */
+		.rsp = DF_VA_KSTACK + DF_KSTACK_STRIDE - 256 - 8,
 		.rflags = 0x202 | (vm->options->test_iopl3 ? 0x3000 : 0),
 	};
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0] = {.xcr = 0, .value = vm->xcr0}};
