@@ -73,6 +73,9 @@ int64_t sys_fallocate(arg fd, arg mode, arg offset, arg bytes);
 int64_t sys_getxattr(arg path, arg name);
 int64_t sys_lgetxattr(arg path, arg name);
 int64_t sys_fgetxattr(arg fd, arg name);
+int64_t sys_setxattr(arg path);
+int64_t sys_lsetxattr(arg path);
+int64_t sys_fsetxattr(arg fd);
 int64_t sys_listxattr(arg path);
 int64_t sys_llistxattr(arg path);
 int64_t sys_flistxattr(arg fd);
@@ -88,6 +91,9 @@ int64_t sys_syncfs(arg fd);
 int64_t sys_sync_file_range(arg fd, arg offset, arg bytes, arg flags);
 int64_t sys_fadvise64(arg fd, arg offset, arg bytes, arg advice);
 int64_t sys_readahead(arg fd, arg offset, arg bytes);
+
+/* The error for a new name in a directory that takes none. */
+int fs_no_create(const struct node *dir);
 
 /* lock.c */
 int64_t sys_flock(arg fd, arg operation);

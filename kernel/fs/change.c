@@ -261,6 +261,21 @@ int64_t sys_fallocate(arg fd, arg mode, arg offset, arg bytes)
 
 /* --- extended attributes: none, on any file --- */
 
+/* What asking for an attribute gives: it is not there, or there is no such kind. */
+static int attribute_error(uint64_t name)
+{
+	static const char *const kinds[] = {"user.", "security.", "trusted.", "system."};
+	char text[256];
+	int64_t r = user_string(text, name, sizeof(text));
+
+	if (r < 0)
+		return r == -ENAMETOOLONG ? -ERANGE : (int)r;
+	for (unsigned i = 0; i < array_size(kinds); i++)
+		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
+			return -ENODATA;
+	return -EOPNOTSUPP;
+}
+
 static int64_t no_attribute(uint64_t dirfd, uint64_t path, unsigned flags, int answer)
 {
 	struct node *n;
@@ -275,19 +290,35 @@ static int64_t no_attribute(uint64_t dirfd, uint64_t path, unsigned flags, int a
 
 int64_t sys_getxattr(arg path, arg name)
 {
-	(void)name;
-	return no_attribute((uint64_t)AT_FDCWD, path, 0, -EOPNOTSUPP);
+	int r = attribute_error(name);
+
+	return no_attribute((uint64_t)AT_FDCWD, path, 0, r);
 }
 
 int64_t sys_lgetxattr(arg path, arg name)
 {
-	(void)name;
-	return no_attribute((uint64_t)AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, -EOPNOTSUPP);
+	int r = attribute_error(name);
+
+	return no_attribute((uint64_t)AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, r);
 }
 
 int64_t sys_fgetxattr(arg fd, arg name)
 {
-	(void)name;
+	return fd_get((int)fd) ? attribute_error(name) : -EBADF;
+}
+
+int64_t sys_setxattr(arg path)
+{
+	return no_attribute((uint64_t)AT_FDCWD, path, 0, -EOPNOTSUPP);
+}
+
+int64_t sys_lsetxattr(arg path)
+{
+	return no_attribute((uint64_t)AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, -EOPNOTSUPP);
+}
+
+int64_t sys_fsetxattr(arg fd)
+{
 	return fd_get((int)fd) ? -EOPNOTSUPP : -EBADF;
 }
 

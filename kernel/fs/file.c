@@ -5,6 +5,7 @@
  */
 #include <kernel/fs/node.h>
 
+#include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
 #include <linux/fs.h>
@@ -48,6 +49,20 @@ void node_file_release(struct file *f)
 	node_unref(node_of(f));
 }
 
+/* True when n is the program that runs. */
+static bool is_running(struct node *n)
+{
+	char *path;
+	bool is;
+
+	if (!(n->mode & 0111) || !n->name || strcmp(n->name, str_last(program.path, '/') + 1) != 0)
+		return false;
+	path = kmalloc(PATH_BYTES_MAX);
+	is = path && node_path(n, path, PATH_BYTES_MAX) > 0 && strcmp(path, program.path) == 0;
+	kfree(path);
+	return is;
+}
+
 int node_open(struct node *n, unsigned flags, struct file **out)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -71,6 +86,8 @@ int node_open(struct node *n, unsigned flags, struct file **out)
 		return -ENXIO;
 	if ((writes || (flags & O_TRUNC)) && !n->ops->write)
 		return -EROFS;
+	if (writes && is_running(n))
+		return -ETXTBSY;
 	if (flags & O_TRUNC) {
 		r = n->ops->resize(n, 0);
 		if (r < 0)
@@ -115,10 +132,9 @@ static int64_t plain_write(struct file *f, const void *buf, size_t bytes, uint64
 		return -EBADF;
 	if (bytes == 0)
 		return 0;
-	if (at > INT64_MAX)
-		return -EINVAL;
-	if (at + bytes > INT64_MAX)
+	if (at >= FILE_BYTES_MAX)
 		return -EFBIG;
+	bytes = min(bytes, FILE_BYTES_MAX - at);
 	r = n->ops->write(n, buf, bytes, at);
 	if (r > 0)
 		*pos = at + (uint64_t)r;
@@ -155,7 +171,7 @@ static int64_t plain_seek(struct file *f, int64_t offset, int whence)
 	default:
 		return -EINVAL;
 	}
-	if (offset < 0)
+	if (offset < 0 || (uint64_t)offset > FILE_BYTES_MAX)
 		return -EINVAL;
 	f->pos = (uint64_t)offset;
 	return offset;

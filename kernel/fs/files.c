@@ -91,10 +91,10 @@ static const struct feature_call calls[] = {
 	{__NR_getxattr, sys_getxattr},
 	{__NR_lgetxattr, sys_lgetxattr},
 	{__NR_fgetxattr, sys_fgetxattr},
-	/* Setting and removing answer as asking does: not supported. */
-	{__NR_setxattr, sys_getxattr},
-	{__NR_lsetxattr, sys_lgetxattr},
-	{__NR_fsetxattr, sys_fgetxattr},
+	/* Removing answers as asking does. */
+	{__NR_setxattr, sys_setxattr},
+	{__NR_lsetxattr, sys_lsetxattr},
+	{__NR_fsetxattr, sys_fsetxattr},
 	{__NR_removexattr, sys_getxattr},
 	{__NR_lremovexattr, sys_lgetxattr},
 	{__NR_fremovexattr, sys_fgetxattr},

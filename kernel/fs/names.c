@@ -11,6 +11,7 @@
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 
 /* Walks to the directory of a name that is to be made or removed. */
 static int parent_at(uint64_t dirfd, uint64_t path, struct walk *w)
@@ -18,6 +19,11 @@ static int parent_at(uint64_t dirfd, uint64_t path, struct walk *w)
 	int r = walk_fetch(path);
 
 	return r < 0 ? r : walk((int)dirfd, WALK_PARENT, w);
+}
+
+int fs_no_create(const struct node *dir)
+{
+	return dir->mount->magic == PROC_SUPER_MAGIC ? -ENOENT : -EROFS;
 }
 
 /* Makes a node where (dirfd, path) says. */
@@ -34,7 +40,7 @@ static int64_t make(uint64_t dirfd, uint64_t path, const struct node_new *what)
 	else if (w.trailing && !S_ISDIR(what->mode))
 		r = -ENOENT;
 	else if (!w.dir->ops->create)
-		r = -EROFS;
+		r = fs_no_create(w.dir);
 	else
 		r = w.dir->ops->create(w.dir, w.name, w.name_bytes, what, &made);
 	walk_end(&w);

@@ -23,6 +23,7 @@
 
 #define NAME_BYTES_MAX 255u
 #define PATH_BYTES_MAX 4096u /* with the zero byte */
+#define FILE_BYTES_MAX ((1ULL << 44) - DF_PAGE_SIZE) /* as ext4 */
 
 struct node;
 

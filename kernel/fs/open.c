@@ -70,7 +70,7 @@ static int create(const struct walk *w, unsigned mode, struct node **out)
 	struct node_new what = {.mode = S_IFREG | (mode & 07777 & ~fs_umask)};
 
 	if (!w->dir->ops->create)
-		return -EROFS;
+		return fs_no_create(w->dir);
 	return w->dir->ops->create(w->dir, w->name, w->name_bytes, &what, out);
 }
 

@@ -144,8 +144,11 @@ static void add_mapping(struct text *t, const struct vma *v, char *path)
 		v->prot & 1 ? 'r' : '-', v->prot & 2 ? 'w' : '-', v->prot & 4 ? 'x' : '-',
 		v->flags & VMA_SHARED ? 's' : 'p', v->file ? v->offset : 0,
 		(unsigned)(st.st_dev >> 8), (unsigned)(st.st_dev & 255), st.st_ino);
-	if (*name)
-		text_add(t, "%*s%s", (int)max(start + 73, t->used) - (int)t->used, "", name);
+	if (*name) {
+		for (size_t used = t->used - start; used < 73; used++)
+			text_add(t, " ");
+		text_add(t, "%s", name);
+	}
 	text_add(t, "\n");
 }
 

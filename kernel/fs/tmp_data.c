@@ -233,7 +233,7 @@ int tmp_resize(struct node *node, uint64_t size)
 	if ((size < n->size && (n->seals & F_SEAL_SHRINK)) ||
 		(size > n->size && (n->seals & F_SEAL_GROW)))
 		return -EPERM;
-	if (size > INT64_MAX)
+	if (size > FILE_BYTES_MAX)
 		return -EFBIG;
 	tmp_modified(n);
 	if (size < n->size) {
@@ -284,6 +284,8 @@ int tmp_allocate(struct node *node, int mode, uint64_t offset, uint64_t bytes)
 	uint64_t end = offset + bytes, page = offset >> DF_PAGE_SHIFT,
 		 last = df_page_up(end) >> DF_PAGE_SHIFT;
 
+	if (end > FILE_BYTES_MAX)
+		return -EFBIG;
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE) || mode == FALLOC_FL_PUNCH_HOLE)
 		return -EOPNOTSUPP;
 	tmp_modified(n);
