@@ -136,6 +136,12 @@ int gather_contents(struct gather *g, const char *host, const char *guest,
 int gather_libraries(struct gather *g, const char *program, char *const *extra, size_t extra_count)
 	__attribute__((warn_unused_result));
 
+/*
+ * The same for all shared objects among the tree's nodes from number `first` on. What they need of libraries is added,
+ * and what those libraries' recipes bring.
+ */
+int gather_module_libraries(struct gather *g, size_t first) __attribute__((warn_unused_result));
+
 /* Runs the rows of the table that fit the program's real path, or (NULL) the libraries found so far. */
 int recipes_for_program(struct gather *g, const char *path, const char *real)
 	__attribute__((warn_unused_result));

@@ -100,12 +100,16 @@ static int remember_missing(struct gather *g, const char *name, const char *need
 	return 0;
 }
 
+/* What of an answer is of use: the libraries of a program that must all be there, or of objects that may be left out. */
+enum list_purpose { LIST_PROGRAM, LIST_MODULES };
+
 /*
  * One line of a linker's list, in place:
  *	NAME => PATH (0xADDRESS)	PATH (0xADDRESS)	NAME => not found	linux-vdso.so.1 (0xADDRESS)
- * Returns the path of a library, or NULL with *missing set to the name of one that was not found, or NULL.
+ * Returns the path of a library, or NULL with *missing set to the name of one that was not found, or NULL. A path without a
+ * name is the linker itself, or (when modules are asked for) one of those: both are in the tree.
  */
-static const char *list_line(char *line, const char **missing)
+static const char *list_line(char *line, enum list_purpose purpose, const char **missing)
 {
 	char *arrow, *address;
 
@@ -116,7 +120,7 @@ static const char *list_line(char *line, const char **missing)
 		*address = '\0';
 	arrow = strstr(line, " => ");
 	if (!arrow)
-		return *line == '/' ? line : NULL;
+		return *line == '/' && purpose == LIST_PROGRAM ? line : NULL;
 	*arrow = '\0';
 	arrow += 4;
 	if (strcmp(arrow, "not found") == 0)
@@ -140,9 +144,6 @@ static const char *musl_missing(char *line)
 	return line;
 }
 
-/* What of an answer is of use: the libraries of a program that must all be there, or of objects that may be left out. */
-enum list_purpose { LIST_PROGRAM, LIST_MODULES };
-
 static int read_output(struct gather *g, const char *program, char *text, enum list_purpose purpose)
 {
 	char *saved = NULL;
@@ -150,7 +151,7 @@ static int read_output(struct gather *g, const char *program, char *text, enum l
 
 	for (char *line = text ? strtok_r(text, "\n", &saved) : NULL; line && !error;
 		line = strtok_r(NULL, "\n", &saved)) {
-		const char *missing, *path = list_line(line, &missing);
+		const char *missing, *path = list_line(line, purpose, &missing);
 
 		if (path)
 			error = add_library(g, path);
@@ -276,6 +277,30 @@ int gather_libraries(struct gather *g, const char *program, char *const *extra, 
 		}
 	}
 	return error;
+}
+
+int gather_module_libraries(struct gather *g, size_t first)
+{
+	size_t count = g->tree.count, module_count = 0;
+	char **modules;
+	int error = 0;
+
+	if (!g->interpreter || first >= count)
+		return 0;
+	modules = calloc(count - first, sizeof(*modules));
+	if (!modules)
+		return out_of_memory(g);
+	for (size_t i = first; i < count; i++) {
+		const struct tree_node *node = g->tree.nodes[i];
+
+		if (node->type == TREE_FILE &&
+			(df_ends_with(node->name, ".so") || strstr(node->name, ".so.")))
+			modules[module_count++] = node->source;
+	}
+	if (module_count > 0)
+		error = gather_libraries(g, g->elf_program, modules, module_count);
+	free(modules);
+	return error ? error : recipes_for_libraries(g);
 }
 
 /* May this linker be started on the host? See the top of this file. */

@@ -5,6 +5,7 @@
  * One row per runtime, in the table below. A row is for programs by the name of their executable (links followed), or for
  * whatever uses a certain library. Its paths may hold patterns in every part and these words:
  *	{prefix}	the directory above the program's own: /usr for /usr/bin/python3.11
+ *	{here}		the same before links are followed: the top of a virtual environment of Python
  *	{version}	the digits and dots at the end of its name: 3.11; "*" when there are none
  *	{libdir}	the directory of the library that the row is for
  * A path that ends in '/' is a whole directory tree. What does not exist is passed over: a row names all places that
@@ -23,6 +24,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ROW_PATHS 12
 /* A single file that a row names (locale-archive can have hundreds of megabytes). */
@@ -32,6 +34,7 @@ struct recipe {
 	const char *name;
 	const char *program; /* pattern of the executable's name, or NULL */
 	const char *library; /* pattern of a library's name, or NULL */
+	const char *needs; /* a file without which the row is not for this program, or NULL */
 	const char *paths[ROW_PATHS];
 	const char *skip[ROW_PATHS]; /* as in struct gather_tree_options */
 	bool modules; /* the trees hold shared objects that need libraries of their own */
@@ -53,6 +56,14 @@ static const struct recipe recipes[] = {
 		.paths = {"{prefix}/lib/python{version}/", "{prefix}/lib64/python{version}/"},
 		.skip = {"test", "tests", "idlelib", "turtledemo", "tkinter", "_tkinter*",
 			"ensurepip", "lib2to3", "config-*", "/site-packages", "/dist-packages"},
+		.modules = true,
+	},
+	{
+		/* Here the user has chosen the packages: they belong to the program. */
+		.name = "python-venv",
+		.program = "python*",
+		.needs = "{here}/pyvenv.cfg",
+		.paths = {"{here}/pyvenv.cfg", "{here}/lib/python{version}/", "{here}/lib64"},
 		.modules = true,
 	},
 	{
@@ -104,7 +115,7 @@ _Static_assert(RECIPE_COUNT <= 64, "recipes_done has 64 bits");
 
 /* What the words of a row's paths stand for. */
 struct words {
-	const char *prefix, *version, *libdir;
+	const char *prefix, *here, *version, *libdir;
 };
 
 static int out_of_memory(struct gather *g)
@@ -119,6 +130,7 @@ static char *fill_in(const char *path, const struct words *words)
 		const char *word, *value;
 	} table[] = {
 		{"{prefix}", words->prefix},
+		{"{here}", words->here},
 		{"{version}", words->version},
 		{"{libdir}", words->libdir},
 	};
@@ -127,7 +139,7 @@ static char *fill_in(const char *path, const struct words *words)
 	while (*path) {
 		size_t length = 1;
 
-		for (size_t i = 0; i < 3 && *path == '{'; i++) {
+		for (size_t i = 0; i < sizeof(table) / sizeof(table[0]) && *path == '{'; i++) {
 			if (df_starts_with(path, table[i].word) && table[i].value) {
 				length = strlen(table[i].word);
 				df_str_add(&filled, table[i].value);
@@ -213,27 +225,6 @@ static int add_path(struct gather *g, const char *path, const struct context *c)
 	return c->whole_tree ? gather_contents(g, real, real, &options) : 0;
 }
 
-/* Shared objects that came with the nodes from `first` on need their libraries too. */
-static int add_module_libraries(struct gather *g, size_t first)
-{
-	size_t count = g->tree.count, module_count = 0;
-	char **modules = calloc(count - first + 1, sizeof(*modules));
-	int error = 0;
-
-	if (!modules)
-		return out_of_memory(g);
-	for (size_t i = first; i < count; i++) {
-		const struct tree_node *node = g->tree.nodes[i];
-
-		if (node->type == TREE_FILE && df_ends_with(node->name, ".so"))
-			modules[module_count++] = node->path;
-	}
-	if (module_count > 0)
-		error = gather_libraries(g, g->elf_program, modules, module_count);
-	free(modules);
-	return error;
-}
-
 static int apply(struct gather *g, const struct recipe *recipe, const struct words *words)
 {
 	size_t first = g->tree.count;
@@ -250,7 +241,7 @@ static int apply(struct gather *g, const struct recipe *recipe, const struct wor
 		if (error)
 			return error;
 	}
-	return recipe->modules && g->interpreter ? add_module_libraries(g, first) : 0;
+	return recipe->modules ? gather_module_libraries(g, first) : 0;
 }
 
 static bool is_done(const struct gather *g, size_t row)
@@ -258,23 +249,39 @@ static bool is_done(const struct gather *g, size_t row)
 	return g->recipes_done >> row & 1;
 }
 
+/* The directory above the one that holds `path`, for the caller to free. */
+static char *two_above(const char *path)
+{
+	DF_FREE char *dir = df_dir_name(path);
+
+	return dir ? df_dir_name(dir) : NULL;
+}
+
+/* Is what a row asks for there? */
+static bool has_needs(const struct recipe *recipe, const struct words *words)
+{
+	DF_FREE char *path = recipe->needs ? fill_in(recipe->needs, words) : NULL;
+
+	return !recipe->needs || (path && access(path, R_OK) == 0);
+}
+
 int recipes_for_program(struct gather *g, const char *path, const char *real)
 {
 	const char *name = df_base_name(real), *version = name + strlen(name);
-	DF_FREE char *dir = df_dir_name(real);
-	DF_FREE char *prefix = dir ? df_dir_name(dir) : NULL;
+	DF_FREE char *prefix = two_above(real), *here = two_above(path);
 
-	(void)path;
-	if (!prefix)
+	if (!prefix || !here)
 		return out_of_memory(g);
 	while (version > name && (version[-1] == '.' || (version[-1] >= '0' && version[-1] <= '9')))
 		version--;
 	for (size_t row = 0; row < RECIPE_COUNT; row++) {
-		const struct words words = {.prefix = prefix, .version = *version ? version : "*"};
+		const struct words words = {
+			.prefix = prefix, .here = here, .version = *version ? version : "*"};
 		int error;
 
 		if (!recipes[row].program || is_done(g, row) ||
-			fnmatch(recipes[row].program, name, 0) != 0)
+			fnmatch(recipes[row].program, name, 0) != 0 ||
+			!has_needs(&recipes[row], &words))
 			continue;
 		error = apply(g, &recipes[row], &words);
 		if (error)

@@ -45,7 +45,8 @@ char *roots_directory(void)
 	base = getenv("HOME");
 	if (base && *base == '/')
 		return df_format("%s/.cache/dayfly/roots", base);
-	return df_format("/tmp/dayfly-cache-%u/roots", (unsigned int)geteuid());
+	/* Directly in /tmp: whose it is can be checked then, and nobody else can rename it. */
+	return df_format("/tmp/dayfly-roots-%u", (unsigned int)geteuid());
 }
 
 static void add_key_part(struct df_str *key, const char *name, const char *value)
@@ -242,21 +243,32 @@ static bool is_racy(const struct gather *g, int64_t started_ns)
 	return false;
 }
 
-static int gather_request(struct gather *g, const struct root_request *request)
+static int add_files(struct gather *g, const struct root_request *request)
 {
+	size_t first = g->tree.count;
 	int error = 0;
 
-	if (request->root)
-		error = gather_root(g, request->root);
-	else
-		error = gather_base(g);
-	if (!error && !request->root)
-		error = gather_program(g, request->program);
 	for (size_t i = 0; i < request->file_count && !error; i++)
 		error = gather_file(g, request->files[i].host, request->files[i].guest);
-	if (!error && !request->root)
+	return error ? error : gather_module_libraries(g, first);
+}
+
+static int gather_request(struct gather *g, const struct root_request *request)
+{
+	int error;
+
+	if (request->root) {
+		error = gather_root(g, request->root);
+		return error ? error : add_files(g, request);
+	}
+	error = gather_base(g);
+	if (!error)
+		error = gather_program(g, request->program);
+	if (!error)
+		error = add_files(g, request);
+	if (!error)
 		error = gather_finish(g);
-	if (!error && !request->root && request->workdir) {
+	if (!error && request->workdir) {
 		error = tree_ensure_dir(&g->tree, request->workdir, 0755);
 		if (error)
 			df_err_set(g->err, error, "making the working directory %s failed: %s",
