@@ -73,6 +73,45 @@ static int gather_image(const struct run_options *options, const struct run_prog
 	return status_of(roots_image(&request, image, err));
 }
 
+/* What is wrong with an image that the user gave. */
+static int bad_image(const char *path, int error, struct df_err *err)
+{
+	switch (error) {
+	case -EINVAL:
+		return df_err_set(err, CLI_FAILED,
+			"--root %s is neither a directory nor an EROFS image", path);
+	case -ENOTSUP:
+		return df_err_set(err, CLI_FAILED,
+			"--root %s is an EROFS image of a kind that dayfly cannot use (compressed?); make it "
+			"with mkfs.erofs -Enoinline_data",
+			path);
+	case -EIO:
+	case -EUCLEAN:
+		return df_err_set(err, CLI_FAILED, "--root %s is damaged; make the image again",
+			path);
+	default:
+		return df_err_set(err, CLI_FAILED, "--root %s: %s", path, df_errno_text(error));
+	}
+}
+
+/* A program by name inside the image; a path is taken as it is. */
+static int find_in_image(const struct run_options *options, struct run_program *program, int fd,
+	uint64_t bytes, struct df_err *err)
+{
+	const char *search_path = run_env(options, "PATH");
+	int error;
+
+	if (strchr(program->typed, '/'))
+		return run_find_in_root(program, options, "", err);
+	error = erofs_find_program(fd, bytes, search_path ? search_path : "", program->typed,
+		&program->path);
+	if (error == -ENOENT)
+		return df_err_set(err, CLI_NOT_FOUND, "%s was not found in %s on the guest's PATH",
+			program->typed, options->root);
+	program->argv0 = program->typed;
+	return error ? bad_image(options->root, error, err) : CLI_OK;
+}
+
 /* --root FILE: an image that is used as it is. */
 static int use_image(const struct run_options *options, struct run_program *program, char **image,
 	struct df_err *err)
@@ -82,31 +121,17 @@ static int use_image(const struct run_options *options, struct run_program *prog
 	int error;
 
 	if (fd < 0 || fstat(fd, &now) < 0)
-		return df_err_set(err, CLI_FAILED, "--root %s: %s", options->root,
-			df_errno_text(errno));
+		return bad_image(options->root, -errno, err);
 	if (options->file_count > 0)
 		return df_err_set(err, CLI_FAILED,
 			"--file cannot add to a finished image; use --root with a directory");
 	error = erofs_check(fd, (uint64_t)now.st_size);
-	if (error == -EINVAL)
-		return df_err_set(err, CLI_FAILED,
-			"--root %s is neither a directory nor an EROFS image", options->root);
-	if (error == -ENOTSUP)
-		return df_err_set(err, CLI_FAILED,
-			"--root %s is an EROFS image of a kind that dayfly cannot use (compressed?); make it with "
-			"mkfs.erofs -Enoinline_data",
-			options->root);
 	if (error)
-		return df_err_set(err, CLI_FAILED, "--root %s is damaged: the image is cut off",
-			options->root);
-	if (!strchr(program->typed, '/'))
-		return df_err_set(err, CLI_NOT_FOUND,
-			"%s: with an image as the root, give the program's path inside it",
-			program->typed);
+		return bad_image(options->root, error, err);
 	*image = strdup(options->root);
 	if (!*image)
 		return df_err_set(err, CLI_FAILED, "out of memory");
-	return run_find_in_root(program, options, "", err);
+	return find_in_image(options, program, fd, (uint64_t)now.st_size, err);
 }
 
 /* Without the feature files there is no file system: the root slot holds the program itself, which must be static. */

@@ -33,4 +33,12 @@ int erofs_write(const struct tree *tree, int fd, uint64_t *image_bytes, struct d
  */
 int erofs_check(int fd, uint64_t file_bytes) __attribute__((warn_unused_result));
 
+/*
+ * Finds a program by name in the directories of `search_path` (colon-separated, as PATH in the guest) inside a finished
+ * image, which is read as hostile. *found is "DIRECTORY/NAME", for the caller to free; links on the way to a directory are not
+ * followed. Returns 0, -ENOENT, -EUCLEAN (damaged), -EOPNOTSUPP (a kind of image that the guest cannot read), or -errno.
+ */
+int erofs_find_program(int fd, uint64_t file_bytes, const char *search_path, const char *name,
+	char **found) __attribute__((warn_unused_result));
+
 #endif

@@ -228,6 +228,29 @@ static void test_check(void **state)
 	assert_int_equal(erofs_check(fd, 100), -EINVAL);
 }
 
+static void test_find_program(void **state)
+{
+	DF_FREE char *path = df_path_join(directory, "found"), *found = NULL;
+	DF_CLOSE int fd = -1;
+	struct tree tree;
+	uint64_t bytes;
+
+	(void)state;
+	assert_int_equal(tree_init(&tree), 0);
+	assert_int_equal(tree_add_text(&tree, "/usr/bin/sh", "x"), 0);
+	assert_int_equal(tree_ensure_dir(&tree, "/bin/dir", 0755), 0);
+	bytes = write_tree(&tree, path);
+	tree_deinit(&tree);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(erofs_find_program(fd, bytes, "/sbin:/bin:/usr//bin:", "sh", &found), 0);
+	assert_string_equal(found, "/usr/bin/sh");
+	assert_int_equal(erofs_find_program(fd, bytes, "/bin:/usr/bin/sh", "dir", &found), -ENOENT);
+	assert_int_equal(erofs_find_program(fd, bytes, "", "sh", &found), -ENOENT);
+	/* The root inode's mode is garbage. */
+	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff", 6, 1152), 6);
+	assert_int_not_equal(erofs_find_program(fd, bytes, "/usr/bin", "sh", &found), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_hard_links_share_data),
 		cmocka_unit_test(test_changed_file_is_noticed),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_find_program),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
