@@ -110,6 +110,11 @@ static void test_features(void **state)
 	assert_true(options.features[RUN_SIGNALS]);
 	assert_int_equal(parse(WORDS("--no-feature", "tmp", "--feature", "tmp", "x")), 0);
 	assert_true(options.features[RUN_TMP]);
+	/* tmp needs files: they come and go together. */
+	assert_int_equal(parse(WORDS("--no-feature", "files", "x")), 0);
+	assert_false(options.features[RUN_TMP]);
+	assert_int_equal(parse(WORDS("--no-feature", "files", "--feature", "tmp", "x")), 0);
+	assert_true(options.features[RUN_FILES]);
 	assert_int_equal(parse(WORDS("--feature", "core", "x")), 0);
 	assert_int_equal(parse(WORDS("--no-feature", "core", "x")), -EINVAL);
 	assert_int_equal(parse(WORDS("--no-feature", "signal", "x")), -EINVAL);

@@ -126,7 +126,12 @@ static int use_path(struct run_program *program, struct df_err *err)
 	program->path = df_path_absolute(program->typed);
 	if (!program->path)
 		return df_err_set(err, CLI_FAILED, "%s: %s", program->typed, df_errno_text(errno));
-	program->argv0 = program->typed;
+	/*
+	 * Python looks for its home beside argv[0], and the guest's working directory is not ours: a virtual environment is found
+	 * by its absolute path only. All other programs see what was typed, as on Linux.
+	 */
+	program->argv0 = df_starts_with(df_base_name(program->typed), "python") ? program->path
+										: program->typed;
 	return CLI_OK;
 }
 

@@ -137,6 +137,11 @@ static int switch_feature(struct run_options *options, const char *name, bool on
 	for (size_t i = 0; i < RUN_FEATURE_COUNT; i++) {
 		if (strcmp(run_feature_names[i], name) == 0) {
 			options->features[i] = on;
+			/* tmp changes files that the feature files brings: it makes no sense alone. */
+			if (i == RUN_FILES && !on)
+				options->features[RUN_TMP] = false;
+			if (i == RUN_TMP && on)
+				options->features[RUN_FILES] = true;
 			return 0;
 		}
 	}
