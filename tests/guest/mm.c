@@ -341,13 +341,17 @@ static void map_flags(void)
 	p = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	say("populate=%s", mapped(p));
 	say("zero=%d", p[0]);
-	p = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	say("32bit=%s", mapped(p));
-	say("low=%s", yes((uintptr_t)p < 1UL << 32));
 	/* With MAP_ANONYMOUS the descriptor is ignored. */
 	say("fd-ignored=%s", mapped(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, 77, 0)));
 	say("validate=%s",
 		mapped(mmap(NULL, PAGE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0)));
+}
+
+static void map_below_4_gib(void)
+{
+	char *p = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	say("%s", mapped(p));
+	say("low=%s", yes((uintptr_t)p < 1UL << 32));
 }
 
 static void protect_steps(void)
@@ -760,6 +764,7 @@ static const struct guest_case cases[] = {
 	C(unmap_errors),
 	C(map_errors),
 	C(map_flags),
+	C(map_below_4_gib),
 	C(protect_steps),
 	C(protect_errors),
 	C(written_code),

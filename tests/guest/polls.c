@@ -185,10 +185,10 @@ static void select_errors(void)
 {
 	fd_set r;
 	FD_ZERO(&r);
-	FD_SET(77, &r);
+	FD_SET(50, &r); /* below 64: Linux looks no further than its table of descriptors reaches */
 	struct timeval zero = {0, 0}, minus = {-1, 0};
-	say("bad-fd=%s", rc(select(78, &r, NULL, NULL, &zero)));
-	say("beyond-n=%s", rc(select(77, &r, NULL, NULL, &zero)));
+	say("bad-fd=%s", rc(select(51, &r, NULL, NULL, &zero)));
+	say("beyond-n=%s", rc(select(50, &r, NULL, NULL, &zero)));
 	say("n=%s", rc(select(-1, NULL, NULL, NULL, &zero)));
 	say("time=%s", rc(select(0, NULL, NULL, NULL, &minus)));
 	say("nothing=%s", num(select(0, NULL, NULL, NULL, &zero)));

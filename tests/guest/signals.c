@@ -460,8 +460,16 @@ static void fault_kinds(void)
 	say("cr0=%s", fault_text());
 	FAULT(__asm__ volatile("rdmsr" ::: "rax", "rdx"));
 	say("rdmsr=%s", fault_text());
+}
+
+static void software_interrupts(void)
+{
 	FAULT(__asm__ volatile("int $0x30"));
 	say("int-0x30=%s", fault_text());
+	FAULT(__asm__ volatile("int $0x0d"));
+	say("int-0x0d=%s", fault_text());
+	FAULT(__asm__ volatile("int $0x0e"));
+	say("int-0x0e=%s", fault_text());
 }
 
 static volatile sig_atomic_t fixed_up;
@@ -902,6 +910,7 @@ static const struct guest_case cases[] = {
 	C(pausing),
 	C(short_write_interrupted),
 	C(fault_kinds),
+	C(software_interrupts),
 	C(handler_changes_registers),
 	C(context_of_a_fault),
 	C(alternate_stack),

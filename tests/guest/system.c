@@ -201,10 +201,6 @@ static void process_control(void)
 	say("set=%s", rc(prctl(PR_SET_DUMPABLE, 0)));
 	say("get=%s", num(prctl(PR_GET_DUMPABLE)));
 	say("set=%s", rc(prctl(PR_SET_DUMPABLE, 7)));
-	say("no-new-privs=%s", num(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)));
-	say("set=%s", rc(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
-	say("get=%s", num(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)));
-	say("clear=%s", rc(prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0)));
 	say("deathsig=%s", rc(prctl(PR_SET_PDEATHSIG, SIGTERM)));
 	int number = 0;
 	say("get=%s", rc(prctl(PR_GET_PDEATHSIG, &number)));
@@ -212,6 +208,14 @@ static void process_control(void)
 	say("slack=%s", yes(prctl(PR_GET_TIMERSLACK) > 0));
 	say("unknown=%s", rc(prctl(0x12345, 0, 0, 0, 0)));
 	say("pointer=%s", rc(prctl(PR_GET_NAME, 8L)));
+}
+
+static void no_new_privileges(void)
+{
+	say("no-new-privs=%s", num(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)));
+	say("set=%s", rc(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
+	say("get=%s", num(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)));
+	say("clear=%s", rc(prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0)));
 }
 
 static void processors(void)
@@ -302,6 +306,7 @@ static const struct guest_case cases[] = {
 	C(randomness),
 	C(auxiliary_vector),
 	C(process_control),
+	C(no_new_privileges),
 	C(processors),
 	C(scheduling),
 	C(system_information),
