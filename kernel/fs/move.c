@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 
 #define PIECE_BYTES 65536u
+#define MOVE_MAX 0x7ffff000u /* Linux moves no more in one call */
 
 static bool can_read(const struct file *f)
 {
@@ -28,59 +29,47 @@ static bool seekable(struct file *f)
 	return f->ops->seek && f->ops->seek(f, 0, SEEK_CUR) >= 0;
 }
 
-/* Reads or writes at *pos, or at the file's own position when pos is NULL. */
-static int64_t get(struct file *f, void *buf, size_t bytes, uint64_t *pos, unsigned flags)
-{
-	if (!f->ops->read)
-		return -EINVAL;
-	return f->ops->read(f, buf, bytes, pos ? pos : &f->pos, flags);
-}
-
-static int64_t put(struct file *f, const void *buf, size_t bytes, uint64_t *pos, unsigned flags)
-{
-	if (!f->ops->write)
-		return -EINVAL;
-	return f->ops->write(f, buf, bytes, pos ? pos : &f->pos, flags);
-}
-
-/* Moves at most `bytes` from one file to another. Ends early at the end of the input, on a short write,
- * and when a stream has no more at the moment. */
+/* Moves at most `bytes` from *in_pos to *out_pos; NULL: the file's own position. Ends early at the end of the
+ * input, on a short write, and when a stream has no more at the moment. Own positions change when all is done, so
+ * that one description can be both sides. */
 static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos,
 	uint64_t bytes)
 {
+	uint64_t from = in_pos ? *in_pos : in->pos, to = out_pos ? *out_pos : out->pos, done = 0;
+	unsigned put_flags = out->flags & O_NONBLOCK ? FILE_NONBLOCK : 0;
 	bool stream = !seekable(in);
-	uint64_t done = 0;
-	int64_t r = 0;
-	char *piece = frames_alloc(PIECE_BYTES >>
-		DF_PAGE_SHIFT); /* file operations take program addresses */
+	int64_t r = 0, n, at;
+	char *piece;
 
+	if (!in->ops->read || !out->ops->write)
+		return -EINVAL;
+	piece = frames_alloc(PIECE_BYTES >>
+		DF_PAGE_SHIFT); /* file operations take program addresses */
 	if (!piece)
 		return -ENOMEM;
 	file_ref(in);
 	file_ref(out);
-	bytes = min(bytes, (uint64_t)0x7ffff000);
-	while (done < bytes) {
-		unsigned flags = in->flags & O_NONBLOCK || done > 0 ? FILE_NONBLOCK : 0;
-		int64_t n = get(in, piece, min(bytes - done, (uint64_t)PIECE_BYTES), in_pos,
-			stream ? flags : 0);
-		if (n <= 0) {
-			r = n;
+	for (bytes = min(bytes, (uint64_t)MOVE_MAX); done < bytes; done += (uint64_t)n) {
+		unsigned get_flags =
+			stream && (in->flags & O_NONBLOCK || done > 0) ? FILE_NONBLOCK : 0;
+		n = r = in->ops->read(in, piece, min(bytes - done, (uint64_t)PIECE_BYTES), &from,
+			get_flags);
+		if (n <= 0)
+			break;
+		for (at = 0; at < n; at += r) {
+			r = out->ops->write(out, piece + at, (size_t)(n - at), &to, put_flags);
+			if (r <= 0)
+				break;
+		}
+		if (at < n) {
+			/* What was read and not written stays in a file with positions. */
+			from -= (uint64_t)(n - at);
+			done += (uint64_t)at;
 			break;
 		}
-		for (int64_t at = 0; at < n; at += r) {
-			r = put(out, piece + at, (size_t)(n - at), out_pos,
-				out->flags & O_NONBLOCK ? FILE_NONBLOCK : 0);
-			if (r <= 0) {
-				/* What was read and not written stays in a file with positions. */
-				if (!stream)
-					*(in_pos ? in_pos : &in->pos) -= (uint64_t)(n - at);
-				done += (uint64_t)at;
-				goto out_done;
-			}
-		}
-		done += (uint64_t)n;
 	}
-out_done:
+	*(out_pos ? out_pos : &out->pos) = to;
+	*(in_pos ? in_pos : &in->pos) = from;
 	file_unref(out);
 	file_unref(in);
 	frames_free(piece, PIECE_BYTES >> DF_PAGE_SHIFT);
@@ -113,6 +102,8 @@ int64_t sys_sendfile(arg out_fd, arg in_fd, arg offset, arg bytes)
 		return -EBADF;
 	if (!seekable(in))
 		return pos ? -ESPIPE : -EINVAL;
+	if (in->ops->getdents)
+		return -EINVAL;
 	if (r < 0 || (int64_t)bytes < 0)
 		return -EINVAL;
 	if (out->flags & O_APPEND)
@@ -128,11 +119,13 @@ int64_t sys_copy_file_range(arg in_fd, arg in_offset, arg out_fd, arg out_offset
 {
 	struct file *in = fd_get((int)in_fd), *out = fd_get((int)out_fd);
 	uint64_t in_value, out_value, *in_pos, *out_pos;
+	uint64_t from, to;
 	struct node *a, *b;
+	struct stat st;
 	int64_t moved;
 	int r;
 
-	if (!in || !out)
+	if (!in || !out || ((in->flags | out->flags) & O_PATH))
 		return -EBADF;
 	r = fetch_offset(in_offset, &in_value, &in_pos);
 	if (r == 0)
@@ -149,11 +142,13 @@ int64_t sys_copy_file_range(arg in_fd, arg in_offset, arg out_fd, arg out_offset
 		return -EINVAL;
 	if (!can_read(in) || !can_write(out) || (out->flags & O_APPEND))
 		return -EBADF;
-	if (a == b) {
-		uint64_t from = in_pos ? *in_pos : in->pos, to = out_pos ? *out_pos : out->pos;
-		if (from < to + bytes && to < from + bytes)
-			return -EINVAL;
-	}
+	/* What the copy itself adds to the file is not copied again. */
+	node_stat(a, &st);
+	from = in_pos ? *in_pos : in->pos;
+	to = out_pos ? *out_pos : out->pos;
+	bytes = from < (uint64_t)st.st_size ? min(bytes, (uint64_t)st.st_size - from) : 0;
+	if (a == b && from < to + bytes && to < from + bytes)
+		return -EINVAL;
 	moved = move(in, in_pos, out, out_pos, bytes);
 	if (moved >= 0 &&
 		((in_pos && user_put(in_offset, in_pos) < 0) ||

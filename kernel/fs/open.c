@@ -110,8 +110,6 @@ static int find_or_create(const struct walk *w, unsigned flags, unsigned mode, s
 		*out = node_ref(w->node);
 		return 0;
 	}
-	if (w->trailing && w->last == LAST_NAME)
-		return -EISDIR;
 	if (!w->node)
 		return create(w, mode, out);
 	if (flags & O_EXCL)

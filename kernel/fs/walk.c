@@ -141,8 +141,11 @@ static int end_at(struct walk *w, struct node *n, enum walk_last last)
 static int last_name(struct state *s, unsigned flags, struct walk *w)
 {
 	struct node *n, *jumped;
-	int r = child(s->dir, w->name, w->name_bytes, &n);
+	int r;
 
+	if ((flags & WALK_CREATE) && w->trailing)
+		return -EISDIR;
+	r = child(s->dir, w->name, w->name_bytes, &n);
 	if (r == -ENOENT && (flags & (WALK_PARENT | WALK_CREATE)))
 		n = NULL;
 	else if (r < 0)
@@ -160,7 +163,7 @@ static int last_name(struct state *s, unsigned flags, struct walk *w)
 		}
 		return end_at(w, jumped, LAST_NAME);
 	}
-	if (n && w->trailing && !(flags & (WALK_PARENT | WALK_CREATE)) && !S_ISDIR(n->mode)) {
+	if (n && w->trailing && !(flags & WALK_PARENT) && !S_ISDIR(n->mode)) {
 		node_unref(n);
 		return -ENOTDIR;
 	}

@@ -12,7 +12,7 @@
 #define WALK_PARENT \
 	2u /* the last name may be missing (node NULL); a symlink there is never followed, a slash
 			  behind it is for the caller to judge (trailing) */
-#define WALK_CREATE 4u /* the last name may be missing (node NULL) */
+#define WALK_CREATE 4u /* the last name may be missing (node NULL); a slash behind it is -EISDIR */
 #define WALK_EMPTY 8u /* AT_EMPTY_PATH: the empty path is the descriptor itself */
 
 enum walk_last {
