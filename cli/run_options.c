@@ -196,31 +196,30 @@ static int set_root(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
-/* Takes "HOST:GUEST" or "HOST" apart into two strings of their own. */
-static int split_file(const char *value, char **host, char **guest)
+/* Takes "HOST:GUEST" or "HOST" apart into two strings of their own. False: errno says why. */
+static bool split_file(const char *value, char **host, char **guest)
 {
 	const char *colon = strrchr(value, ':');
 	DF_FREE char *typed = colon ? strndup(value, (size_t)(colon - value)) : strdup(value);
 	DF_FREE char *absolute = typed ? df_path_absolute(typed) : NULL;
 
 	if (!absolute)
-		return -errno;
+		return false;
 	*guest = strdup(colon ? colon + 1 : absolute);
 	if (!*guest)
-		return -ENOMEM;
+		return false;
 	df_path_clean(*guest);
 	*host = df_take_ptr(&absolute);
-	return 0;
+	return true;
 }
 
 static int set_file(void *into, const char *value, struct df_err *err)
 {
 	DF_FREE char *host = NULL, *guest = NULL;
 	struct run_options *options = into;
-	int error = split_file(value, &host, &guest);
 
-	if (error)
-		return df_err_set(err, error, "--file %s: %s", value, df_errno_text(error));
+	if (!split_file(value, &host, &guest))
+		return df_err_set(err, -EINVAL, "--file %s: %s", value, df_errno_text(errno));
 	if (*guest != '/' || strstr(guest, "/.."))
 		return df_err_set(err, -EINVAL,
 			"--file %s: the part after the colon is the path in the guest, which begins with /",

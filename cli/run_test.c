@@ -22,6 +22,7 @@
 	"echo \"HOME=$HOME LANG=$LANG A=$A SECRET=$SECRET\"\n" \
 	"for word; do printf '[%s]' \"$word\"; done; echo\n"
 
+static const char *executable;
 static char *directory;
 static char *program; /* a script that needs nothing but the shell */
 static struct df_child_result result;
@@ -46,7 +47,7 @@ static int set_up(void **state)
 	(void)state;
 	directory = make_directory();
 	cli = df_path_join(directory, "dayfly");
-	copy_file(getenv("DAYFLY_CLI"), cli);
+	copy_file(executable, cli);
 	monitor = put_file(directory, "dayfly-monitor", STAND_IN, 0755);
 	program = put_file(directory, "program", "#!/bin/sh\n", 0755);
 	result = (struct df_child_result){0};
@@ -236,7 +237,8 @@ int main(void)
 		TEST(test_missing_monitor),
 	};
 
-	if (!getenv("DAYFLY_CLI")) {
+	executable = getenv("DAYFLY_CLI");
+	if (!executable) {
 		fprintf(stderr, "DAYFLY_CLI does not name the executable to test\n");
 		return 77;
 	}

@@ -123,7 +123,7 @@ static int reap(pid_t pid, int *exit_status)
 static int run_child(const struct df_child *child, const int read_fds[2], int write_fds[2],
 	struct df_child_result *result)
 {
-	pid_t pid;
+	pid_t pid = -1;
 	int error, reap_error;
 
 	error = start(child, write_fds[0], write_fds[1], &pid);

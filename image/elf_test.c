@@ -195,7 +195,9 @@ static void test_script_lines(void **state)
 	assert_int_equal(script_parse("#!\n/bin/sh", 10, &line), -ENOEXEC);
 	assert_int_equal(script_parse("#!   ", 5, &line), -ENOEXEC);
 	memset(big, 'a', sizeof(big));
-	memcpy(big, "#!/", 3);
+	big[0] = '#';
+	big[1] = '!';
+	big[2] = '/';
 	assert_int_equal(script_parse(big, sizeof(big), &line), -ENOEXEC);
 	big[255] = '\n';
 	assert_int_equal(script_parse(big, sizeof(big), &line), 0);

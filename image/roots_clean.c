@@ -143,6 +143,8 @@ void roots_clean(int dir_fd, uint64_t bound_bytes)
 	uint64_t total = 0;
 
 	read_cache(dir_fd, &list);
+	if (list.count == 0)
+		return;
 	drop_replaced(dir_fd, &list, limit_s);
 	for (size_t i = 0; i < list.count; i++)
 		total += list.items[i].bytes;

@@ -115,9 +115,10 @@ static void test_other_requests_have_other_images(void **state)
 	struct stat now;
 	DF_FREE char *first = get_image(&now), *second = NULL;
 	DF_FREE char *host = put_file(directory, "extra", "x", 0644);
-	const struct root_file files[] = {{host, "/extra"}};
+	static struct root_file files[1];
 
 	(void)state;
+	files[0] = (struct root_file){host, "/extra"};
 	request.files = files;
 	request.file_count = 1;
 	second = get_image(&now);
