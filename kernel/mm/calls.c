@@ -12,7 +12,9 @@
 
 #define PROT_RW (PROT_READ | PROT_WRITE)
 #define DISCARD_BYTES (4ULL << 20)
-#define MAP_LEGACY_MASK 0xfffff /* flags older kernels ignore when unknown */
+#define MAP_KNOWN 0x1fffff /* flags that MAP_SHARED_VALIDATE accepts, but for those of special files */
+#define LOW_START 0x40000000ULL /* where MAP_32BIT goes */
+#define LOW_END 0x80000000ULL
 
 /* What a file must allow for a mapping. */
 static int check_file(const struct file *f, unsigned prot, unsigned flags)
@@ -50,7 +52,10 @@ static int64_t place(gva_t addr, uint64_t bytes, unsigned flags)
 		if (!v || v->start >= addr + bytes)
 			return (int64_t)addr;
 	}
-	at = vma_place(bytes, bytes >= DF_LARGE_SIZE ? DF_LARGE_SIZE : DF_PAGE_SIZE);
+	if (flags & MAP_32BIT)
+		at = vma_gap(LOW_START, LOW_END, bytes);
+	else
+		at = vma_place(bytes, bytes >= DF_LARGE_SIZE ? DF_LARGE_SIZE : DF_PAGE_SIZE);
 	return at ? (int64_t)at : -ENOMEM;
 }
 
@@ -74,8 +79,13 @@ static int64_t map_anonymous(gva_t addr, uint64_t bytes, unsigned prot, unsigned
 {
 	int64_t at;
 
-	if (!addr && !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
-		return vma_anonymous(bytes, prot, 0);
+	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT))) {
+		/* A hint into the arena is taken when its frames are free. */
+		if (in_arena(addr) && fixed_in_arena(addr, bytes, prot) == (int64_t)addr)
+			return (int64_t)addr;
+		if (!addr || in_arena(addr))
+			return vma_anonymous(bytes, prot, 0);
+	}
 	at = place(addr, bytes, flags);
 	if (at < 0)
 		return at;
@@ -120,12 +130,12 @@ int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int 
 		return -EINVAL;
 	if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
-	if (type == MAP_SHARED_VALIDATE && (flags & ~(unsigned)MAP_LEGACY_MASK))
+	if (type == MAP_SHARED_VALIDATE && (flags & ~(unsigned)MAP_KNOWN & ~(unsigned)MAP_FIXED_NOREPLACE))
 		return -EOPNOTSUPP;
 	if (bytes > DF_VA_PROGRAM_MAX)
 		return -ENOMEM;
 	bytes = df_page_up(bytes);
-	if (offset + bytes < offset)
+	if ((offset >> DF_PAGE_SHIFT) + (bytes >> DF_PAGE_SHIFT) > UINT64_MAX >> DF_PAGE_SHIFT)
 		return -EOVERFLOW;
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (addr & DF_PAGE_MASK)

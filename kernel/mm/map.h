@@ -57,6 +57,8 @@ int vma_split(gva_t at) must_check;
 int vma_unmap(gva_t start, gva_t end) must_check;
 /* Free address range in the mapping window, `align` bytes aligned. 0: none. */
 gva_t vma_place(uint64_t bytes, uint64_t align);
+/* Lowest free range of these addresses. 0: none. */
+gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes);
 /* Shows pages of a mapping around va. write: va itself must become writable. 0, -ENOMEM, -ENODATA. */
 int vma_populate(struct vma *v, gva_t va, bool write);
 /* All pages of a mapping at once. */

@@ -152,11 +152,24 @@ int vma_unmap(gva_t start, gva_t end)
 	return 0;
 }
 
+gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes)
+{
+	struct vma *v;
+
+	list_for_each(v, &vma_list, node) {
+		if (v->end <= from)
+			continue;
+		if (v->start >= from + bytes)
+			break;
+		from = v->end;
+	}
+	return from + bytes <= to && from + bytes > from ? from : 0;
+}
+
 gva_t vma_place(uint64_t bytes, uint64_t align)
 {
 	static gva_t next = DF_VA_MAP_END;
 	gva_t at = (next - bytes) & ~(align - 1);
-	struct vma *v;
 
 	/* Downwards, as Linux does; libraries end up close to each other. Never reused: there are 512 GiB,
 	 * and addresses that were never mapped need no flush. When they run out, look for gaps. */
@@ -164,15 +177,8 @@ gva_t vma_place(uint64_t bytes, uint64_t align)
 		next = at;
 		return at;
 	}
-	at = DF_VA_MAP;
-	list_for_each(v, &vma_list, node) {
-		if (v->end <= DF_VA_MAP)
-			continue;
-		if (v->start >= at + bytes && at + bytes <= DF_VA_MAP_END)
-			return at;
-		at = (v->end + align - 1) & ~(align - 1);
-	}
-	return at + bytes <= DF_VA_MAP_END ? at : 0;
+	at = vma_gap(DF_VA_MAP, DF_VA_MAP_END, bytes + align);
+	return at ? (at + align - 1) & ~(align - 1) : 0;
 }
 
 int64_t vma_anonymous(uint64_t bytes, unsigned prot, unsigned flags)
