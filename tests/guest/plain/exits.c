@@ -18,6 +18,12 @@ static void at_exit_two(void)
 	case_write("two\n", 4);
 }
 
+/* With both unknown to it, the compiler has to leave the division to the processor. */
+static int divide(volatile long a, volatile long b)
+{
+	return (int)(a / b);
+}
+
 static void *exit_from_thread(void *argument)
 {
 	exit((int)(intptr_t)argument);
@@ -73,7 +79,7 @@ int main(int argc, char **argv)
 	if (strcmp(word, "null") == 0)
 		*(volatile int *)argv[argc] = 1;
 	if (strcmp(word, "divide") == 0)
-		return (int)(1 / (volatile long){number});
+		return divide(1, number);
 	if (strcmp(word, "ud2") == 0)
 		__builtin_trap();
 	if (strcmp(word, "int3") == 0)
