@@ -23,10 +23,9 @@ DAYFLY = os.path.join(BUILD, "bin", "dayfly")
 # The environment of programs on Linux; `dayfly run` gives its guests the same.
 GUEST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NATIVE_ENV = {"PATH": GUEST_PATH, "HOME": "/root"}
-# The environment of the dayfly command itself.
-DAYFLY_ENV = {"PATH": GUEST_PATH, "HOME": os.environ.get("HOME", "/root")}
-if "XDG_CACHE_HOME" in os.environ:
-    DAYFLY_ENV["XDG_CACHE_HOME"] = os.environ["XDG_CACHE_HOME"]
+# The environment of the dayfly command itself. Its cache of roots is ours, so that a second run finds it.
+DAYFLY_ENV = {"PATH": GUEST_PATH, "HOME": os.environ.get("HOME", "/root"),
+              "XDG_CACHE_HOME": os.path.join(BUILD, "tests", "cache")}
 
 # Output that is kept of one process; a program that writes more than this is ended.
 OUTPUT_BOUND = 256 << 20
