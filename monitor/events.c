@@ -123,9 +123,11 @@ void events_take(struct vm *vm)
 		signals_due = 0;
 		taken = __atomic_exchange_n(&signals, 0, __ATOMIC_RELAXED);
 		unseen = __atomic_fetch_or(&vm->request->host_signals, taken, __ATOMIC_RELAXED);
-		/* The kernel has not even taken the last one: it hangs, and Ctrl-C must end it. */
+		/* The kernel has not even taken the last one: it hangs, and these must end it. */
 		if (unseen & taken & 1ULL << SIGINT)
 			vm_end(vm, 128 + SIGINT, NULL);
+		else if (unseen & taken & 1ULL << SIGTERM)
+			vm_end(vm, 128 + SIGTERM, NULL);
 	}
 	if (limit_due)
 		vm_end(vm, 124, "stopped: the time limit of %llu ms has passed",

@@ -16,7 +16,7 @@
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_SFMASK 0xc0000084
-#define FLAGS_MASKED 0x47700 /* AC NT IOPL DF IF TF: cleared by the syscall instruction */
+#define FLAGS_MASKED 0x44500 /* AC NT DF TF: cleared by the syscall instruction. IF: see stub.S */
 #define CPUID_MAX 128
 
 /* Bytes of an XSAVE area for xcr0, standard format. */

@@ -93,6 +93,7 @@ void event_time_left(gva_t timespec, uint64_t deadline)
 static const struct feature_call calls[] = {
 	{__NR_pipe, sys_pipe},
 	{__NR_pipe2, sys_pipe2},
+	{__NR_tee, sys_tee},
 	{__NR_eventfd, sys_eventfd},
 	{__NR_eventfd2, sys_eventfd2},
 	{__NR_timerfd_create, sys_timerfd_create},

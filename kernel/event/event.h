@@ -54,6 +54,7 @@ int64_t sys_pselect6(int count, gva_t in, gva_t out, gva_t except, gva_t timeout
 /* --- pipe.c, eventfd.c, timerfd.c --- */
 int64_t sys_pipe(gva_t fds);
 int64_t sys_pipe2(gva_t fds, int flags);
+int64_t sys_tee(int from_fd, int to_fd, uint64_t n, unsigned flags);
 int64_t sys_eventfd(unsigned count);
 int64_t sys_eventfd2(unsigned count, int flags);
 int64_t sys_timerfd_create(int clock, int flags);

@@ -18,6 +18,7 @@
 
 #define CAPACITY_DEFAULT 65536ULL
 #define CAPACITY_MAX 1048576ULL /* Linux: /proc/sys/fs/pipe-max-size */
+#define SPLICE_NONBLOCK 2u /* SPLICE_F_NONBLOCK */
 
 struct pipe {
 	char *ring;
@@ -62,15 +63,14 @@ static int resize_ring(struct pipe *p, uint64_t bytes)
 
 /*
  * Between buf and the ring, at most a page and not across one of the ring's, so that a bad address in
- * the middle ends the call with the whole pages before it, as on Linux. buf may be the kernel's
- * (sendfile): the calls that take an address from the program have checked it.
+ * the middle ends the call with the whole pages before it, as on Linux.
  */
 static int64_t take_piece(struct pipe *p, char *buf, uint64_t n)
 {
 	uint64_t at = p->tail & (p->ring_bytes - 1);
 
 	n = min(min(n, used(p)), DF_PAGE_SIZE - (at & DF_PAGE_MASK));
-	if (copy_any(buf, p->ring + at, n))
+	if (user_copy_to(buf, p->ring + at, n))
 		return -EFAULT;
 	p->tail += n;
 	return (int64_t)n;
@@ -86,23 +86,17 @@ static int64_t put_piece(struct pipe *p, const char *buf, uint64_t n)
 	if (need != p->ring_bytes && resize_ring(p, need))
 		return -ENOMEM;
 	at = p->head & (p->ring_bytes - 1);
-	if (copy_any(p->ring + at, buf, n))
+	if (user_copy_from(p->ring + at, buf, n))
 		return -EFAULT;
 	p->head += n;
 	return (int64_t)n;
 }
 
-static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, unsigned flags)
+/* Waits until bytes are there. 1: they are; 0: there will be none. */
+static int64_t wait_for_bytes(struct pipe *p, unsigned flags)
 {
-	struct pipe *p = f->data;
-	uint64_t done = 0;
-	bool was_full;
-	int64_t r = 0;
+	int r;
 
-	if (pos && pos != &f->pos)
-		return -ESPIPE; /* pread, pwrite */
-	if (n == 0)
-		return 0;
 	while (used(p) == 0) {
 		if (!p->write_open)
 			return 0;
@@ -112,6 +106,22 @@ static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, uns
 		if (r)
 			return r;
 	}
+	return 1;
+}
+
+static int64_t pipe_read(struct file *f, void *buf, size_t n, uint64_t *pos, unsigned flags)
+{
+	struct pipe *p = f->data;
+	uint64_t done = 0;
+	bool was_full;
+	int64_t r;
+
+	(void)pos;
+	if (n == 0)
+		return 0;
+	r = wait_for_bytes(p, flags);
+	if (r <= 0)
+		return r;
 	was_full = space(p) < PIPE_BUF;
 	while (done < n && used(p) && (r = take_piece(p, (char *)buf + done, n - done)) > 0)
 		done += (uint64_t)r;
@@ -146,8 +156,7 @@ static int64_t pipe_write(struct file *f, const void *buf, size_t n, uint64_t *p
 	uint64_t done = 0;
 	int64_t r = 0;
 
-	if (pos && pos != &f->pos)
-		return -ESPIPE;
+	(void)pos;
 	while (done < n) {
 		/* Up to PIPE_BUF bytes go in together: nobody runs between their pieces. */
 		r = wait_for_space(p, n <= PIPE_BUF ? n - done : 1, flags);
@@ -320,4 +329,67 @@ int64_t sys_pipe2(gva_t out, int flags)
 int64_t sys_pipe(gva_t out)
 {
 	return sys_pipe2(out, 0);
+}
+
+static struct pipe *pipe_of(int fd, const struct file_ops *end)
+{
+	struct file *f = fd_get(fd);
+
+	return f && f->ops == end ? f->data : NULL;
+}
+
+/* Copies from one pipe into another and leaves the bytes where they are. The ring is
+ * arena memory, so one can be the other's program buffer. */
+static int64_t copy_pipe(struct pipe *from, struct pipe *to, uint64_t n, unsigned flags)
+{
+	uint64_t done = 0;
+	int64_t r;
+
+	/* While it waits for room, the bytes may be read by others. */
+	do {
+		r = wait_for_bytes(from, flags);
+		if (r <= 0)
+			return r;
+		r = wait_for_space(to, 1, flags);
+		if (r)
+			return r;
+	} while (used(from) == 0);
+	while (done < n && done < used(from) && space(to)) {
+		uint64_t at = (from->tail + done) & (from->ring_bytes - 1);
+		uint64_t piece = min(n, used(from)) - done;
+
+		r = put_piece(to, from->ring + at, min(piece, from->ring_bytes - at));
+		if (r < 0)
+			break;
+		done += (uint64_t)r;
+	}
+	if (done)
+		wait_queue_wake(&to->readers, EVENT_IN);
+	return done ? (int64_t)done : r;
+}
+
+int64_t sys_tee(int from_fd, int to_fd, uint64_t n, unsigned flags)
+{
+	struct pipe *from = pipe_of(from_fd, &read_ops), *to = pipe_of(to_fd, &write_ops);
+	struct file *in, *out;
+	int64_t r;
+
+	if (flags & ~0xfu) /* SPLICE_F_* */
+		return -EINVAL;
+	if (n == 0)
+		return 0;
+	if (!fd_get(from_fd) || !fd_get(to_fd))
+		return -EBADF;
+	if (!from || !to)
+		return pipe_of(from_fd, &write_ops) || pipe_of(to_fd, &read_ops) ? -EBADF : -EINVAL;
+	if (from == to)
+		return -EINVAL;
+	in = fd_ref(from_fd);
+	out = fd_ref(to_fd);
+	if ((in->flags | out->flags) & O_NONBLOCK)
+		flags |= SPLICE_NONBLOCK;
+	r = copy_pipe(from, to, n, flags & SPLICE_NONBLOCK ? FILE_NONBLOCK : 0);
+	file_unref(out);
+	file_unref(in);
+	return r;
 }

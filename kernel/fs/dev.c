@@ -131,30 +131,6 @@ int device_open(uint32_t rdev, struct node *n, unsigned flags, struct file **out
 	}
 }
 
-static void to_fds(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "/proc/self/fd");
-}
-
-static void to_stdin(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "/proc/self/fd/0");
-}
-
-static void to_stdout(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "/proc/self/fd/1");
-}
-
-static void to_stderr(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "/proc/self/fd/2");
-}
-
 #define CHAR(n, permissions, major, minor)                                              \
 	{                                                                               \
 		.name = (n), .mode = S_IFCHR | (permissions), .rdev = DEV(major, minor) \
@@ -168,10 +144,10 @@ static const struct synth dev_list[] = {
 	CHAR("urandom", 0666, 1, 9),
 	CHAR("tty", 0666, 5, 0),
 	CHAR("console", 0600, 5, 1),
-	SYNTH_LINK("fd", to_fds),
-	SYNTH_LINK("stdin", to_stdin),
-	SYNTH_LINK("stdout", to_stdout),
-	SYNTH_LINK("stderr", to_stderr),
+	SYNTH_LINK_TO("fd", "/proc/self/fd"),
+	SYNTH_LINK_TO("stdin", "/proc/self/fd/0"),
+	SYNTH_LINK_TO("stdout", "/proc/self/fd/1"),
+	SYNTH_LINK_TO("stderr", "/proc/self/fd/2"),
 };
 
 const struct synth dev_tree = {

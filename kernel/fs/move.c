@@ -29,6 +29,17 @@ static bool seekable(struct file *f)
 	return f->ops->seek && f->ops->seek(f, 0, SEEK_CUR) >= 0;
 }
 
+/* Writes all of a piece. *done: bytes written. Result > 0: all of them, else what write said last. */
+static int64_t put(struct file *out, const char *piece, int64_t bytes, uint64_t *pos, int64_t *done)
+{
+	unsigned flags = out->flags & O_NONBLOCK ? FILE_NONBLOCK : 0;
+	int64_t r = 1;
+
+	for (*done = 0; *done < bytes && r > 0; *done += r > 0 ? r : 0)
+		r = out->ops->write(out, piece + *done, (size_t)(bytes - *done), pos, flags);
+	return r;
+}
+
 /* Moves at most `bytes` from *in_pos to *out_pos; NULL: the file's own position. Ends early at the end of the
  * input, on a short write, and when a stream has no more at the moment. Own positions change when all is done, so
  * that one description can be both sides. */
@@ -36,40 +47,37 @@ static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_
 	uint64_t bytes)
 {
 	uint64_t from = in_pos ? *in_pos : in->pos, to = out_pos ? *out_pos : out->pos, done = 0;
-	unsigned put_flags = out->flags & O_NONBLOCK ? FILE_NONBLOCK : 0;
-	bool stream = !seekable(in);
-	int64_t r = 0, n, at;
+	bool in_stream = !seekable(in), out_stream = !seekable(out);
+	int64_t r = 0, n, written;
 	char *piece;
 
 	if (!in->ops->read || !out->ops->write)
 		return -EINVAL;
-	piece = frames_alloc(PIECE_BYTES >>
-		DF_PAGE_SHIFT); /* file operations take program addresses */
+	/* File operations take program addresses: of the arena, not of the kernel's heap. */
+	piece = frames_alloc(PIECE_BYTES >> DF_PAGE_SHIFT);
 	if (!piece)
 		return -ENOMEM;
 	file_ref(in);
 	file_ref(out);
-	for (bytes = min(bytes, (uint64_t)MOVE_MAX); done < bytes; done += (uint64_t)n) {
-		unsigned get_flags =
-			stream && (in->flags & O_NONBLOCK || done > 0) ? FILE_NONBLOCK : 0;
-		n = r = in->ops->read(in, piece, min(bytes - done, (uint64_t)PIECE_BYTES), &from,
-			get_flags);
-		if (n <= 0)
-			break;
-		for (at = 0; at < n; at += r) {
-			r = out->ops->write(out, piece + at, (size_t)(n - at), &to, put_flags);
-			if (r <= 0)
-				break;
-		}
-		if (at < n) {
+	bytes = min(bytes, (uint64_t)MOVE_MAX);
+	while (done < bytes) {
+		bool wait = !in_stream || (done == 0 && !(in->flags & O_NONBLOCK));
+		n = in->ops->read(in, piece, min(bytes - done, (uint64_t)PIECE_BYTES),
+			in_stream ? &in->pos : &from, wait ? 0 : FILE_NONBLOCK);
+		r = n <= 0 ? n : put(out, piece, n, out_stream ? &out->pos : &to, &written);
+		if (n > 0)
+			done += (uint64_t)written;
+		if (r <= 0) {
 			/* What was read and not written stays in a file with positions. */
-			from -= (uint64_t)(n - at);
-			done += (uint64_t)at;
+			if (n > 0)
+				from -= (uint64_t)(n - written);
 			break;
 		}
 	}
-	*(out_pos ? out_pos : &out->pos) = to;
-	*(in_pos ? in_pos : &in->pos) = from;
+	if (!out_stream)
+		*(out_pos ? out_pos : &out->pos) = to;
+	if (!in_stream)
+		*(in_pos ? in_pos : &in->pos) = from;
 	file_unref(out);
 	file_unref(in);
 	frames_free(piece, PIECE_BYTES >> DF_PAGE_SHIFT);

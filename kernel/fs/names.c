@@ -129,12 +129,12 @@ static int remove_checks(const struct walk *w, bool dir)
 		return -EBUSY;
 	if (!dir && w->last != LAST_NAME)
 		return -EISDIR;
+	if (!w->dir->ops->unlink)
+		return -EROFS;
 	if (!w->node)
 		return -ENOENT;
 	if (!dir && w->trailing)
 		return S_ISDIR(w->node->mode) ? -EISDIR : -ENOTDIR;
-	if (!w->dir->ops->unlink)
-		return -EROFS;
 	if (dir && !S_ISDIR(w->node->mode))
 		return -ENOTDIR;
 	if (!dir && S_ISDIR(w->node->mode))
@@ -195,10 +195,10 @@ int64_t sys_linkat(arg from_fd, arg from, arg to_fd, arg to, arg flags)
 		r = -EEXIST;
 	else if (w.trailing)
 		r = -ENOENT;
-	else if (n->mount != w.dir->mount)
-		r = -EXDEV;
 	else if (!w.dir->ops->link)
 		r = -EROFS;
+	else if (n->mount != w.dir->mount)
+		r = -EXDEV;
 	else if (S_ISDIR(n->mode))
 		r = -EPERM;
 	else

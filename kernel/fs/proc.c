@@ -13,6 +13,8 @@
 
 #define TICKS_PER_S 100u /* USER_HZ */
 #define KIB 1024u
+#define FD_MAX_TEXT "4096"
+_Static_assert(FD_MAX == 4096, "FD_MAX_TEXT");
 
 /* --- the processor --- */
 
@@ -137,19 +139,6 @@ static void loadavg(struct text *t, int id)
 	text_add(t, "0.00 0.00 0.00 %d/%d %u\n", thread_runnable(), thread_count, system_pid());
 }
 
-static void version(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "%s version %s (dayfly) %s\n", SYSTEM_NAME, SYSTEM_RELEASE, SYSTEM_VERSION);
-}
-
-static void filesystems(struct text *t, int id)
-{
-	(void)id;
-	text_add(t,
-		"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\toverlay\n\terofs\n");
-}
-
 static void self(struct text *t, int id)
 {
 	(void)id;
@@ -162,12 +151,6 @@ static void thread_self(struct text *t, int id)
 	text_add(t, "%u/task/%d", system_pid(), current->tid);
 }
 
-static void self_mounts(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "self/mounts");
-}
-
 static int next_pid(int from)
 {
 	int pid = (int)system_pid();
@@ -177,30 +160,11 @@ static int next_pid(int from)
 
 /* --- /proc/sys --- */
 
-#define VALUE(ident, ...)                         \
-	static void ident(struct text *t, int id) \
-	{                                         \
-		(void)id;                         \
-		text_add(t, __VA_ARGS__);         \
-	}
-
-VALUE(ostype, "%s\n", SYSTEM_NAME)
-VALUE(osrelease, "%s\n", SYSTEM_RELEASE)
-VALUE(osversion, "%s\n", SYSTEM_VERSION)
-VALUE(hostname, "%s\n", boot_info->host_name)
-VALUE(domainname, "(none)\n")
-VALUE(pid_max, "4194304\n")
-VALUE(cap_last_cap, "40\n")
-VALUE(ngroups_max, "65536\n")
-VALUE(threads_max, "%u\n", 4096)
-VALUE(overcommit, "1\n")
-VALUE(max_map_count, "1048576\n")
-VALUE(mmap_min_addr, "65536\n")
-VALUE(pipe_max_size, "1048576\n")
-VALUE(file_max, "%u\n", FD_MAX)
-VALUE(somaxconn, "4096\n")
-VALUE(one_cpu, "0\n")
-VALUE(cmdline, "\n")
+static void hostname(struct text *t, int id)
+{
+	(void)id;
+	text_add(t, "%s\n", boot_info->host_name);
+}
 
 static void add_uuid(struct text *t, const uint8_t *b)
 {
@@ -233,37 +197,35 @@ static void boot_id(struct text *t, int id)
 	add_uuid(t, b);
 }
 
-VALUE(entropy, "256\n")
-
 static const struct synth random_list[] = {
 	SYNTH_FILE("boot_id", boot_id),
 	SYNTH_FILE("uuid", uuid),
-	SYNTH_FILE("entropy_avail", entropy),
-	SYNTH_FILE("poolsize", entropy),
+	SYNTH_FIXED("entropy_avail", "256\n"),
+	SYNTH_FIXED("poolsize", "256\n"),
 };
 static const struct synth kernel_list[] = {
-	SYNTH_FILE("ostype", ostype),
-	SYNTH_FILE("osrelease", osrelease),
-	SYNTH_FILE("version", osversion),
+	SYNTH_FIXED("ostype", SYSTEM_NAME "\n"),
+	SYNTH_FIXED("osrelease", SYSTEM_RELEASE "\n"),
+	SYNTH_FIXED("version", SYSTEM_VERSION "\n"),
 	SYNTH_FILE("hostname", hostname),
-	SYNTH_FILE("domainname", domainname),
-	SYNTH_FILE("pid_max", pid_max),
-	SYNTH_FILE("threads-max", threads_max),
-	SYNTH_FILE("cap_last_cap", cap_last_cap),
-	SYNTH_FILE("ngroups_max", ngroups_max),
+	SYNTH_FIXED("domainname", "(none)\n"),
+	SYNTH_FIXED("pid_max", "4194304\n"),
+	SYNTH_FIXED("threads-max", "4096\n"),
+	SYNTH_FIXED("cap_last_cap", "40\n"),
+	SYNTH_FIXED("ngroups_max", "65536\n"),
 	SYNTH_DIR("random", random_list),
 };
 static const struct synth vm_list[] = {
-	SYNTH_FILE("overcommit_memory", overcommit),
-	SYNTH_FILE("max_map_count", max_map_count),
-	SYNTH_FILE("mmap_min_addr", mmap_min_addr),
+	SYNTH_FIXED("overcommit_memory", "1\n"),
+	SYNTH_FIXED("max_map_count", "1048576\n"),
+	SYNTH_FIXED("mmap_min_addr", "65536\n"),
 };
 static const struct synth fs_list[] = {
-	SYNTH_FILE("pipe-max-size", pipe_max_size),
-	SYNTH_FILE("file-max", file_max),
-	SYNTH_FILE("nr_open", file_max),
+	SYNTH_FIXED("pipe-max-size", "1048576\n"),
+	SYNTH_FIXED("file-max", FD_MAX_TEXT "\n"),
+	SYNTH_FIXED("nr_open", FD_MAX_TEXT "\n"),
 };
-static const struct synth core_list[] = {SYNTH_FILE("somaxconn", somaxconn)};
+static const struct synth core_list[] = {SYNTH_FIXED("somaxconn", "4096\n")};
 static const struct synth net_list[] = {SYNTH_DIR("core", core_list)};
 static const struct synth sysctl_list[] = {
 	SYNTH_DIR("kernel", kernel_list),
@@ -275,30 +237,33 @@ static const struct synth sysctl_list[] = {
 static const struct synth proc_list[] = {
 	SYNTH_LINK("self", self),
 	SYNTH_LINK("thread-self", thread_self),
-	SYNTH_LINK("mounts", self_mounts),
+	SYNTH_LINK_TO("mounts", "self/mounts"),
 	SYNTH_FILE("cpuinfo", cpuinfo),
 	SYNTH_FILE("meminfo", meminfo),
 	SYNTH_FILE("stat", machine_stat),
 	SYNTH_FILE("uptime", uptime),
 	SYNTH_FILE("loadavg", loadavg),
-	SYNTH_FILE("version", version),
-	SYNTH_FILE("cmdline", cmdline),
-	SYNTH_FILE("filesystems", filesystems),
+	SYNTH_FIXED("version",
+		SYSTEM_NAME " version " SYSTEM_RELEASE " (dayfly) " SYSTEM_VERSION "\n"),
+	SYNTH_FIXED("cmdline", "\n"),
+	SYNTH_FIXED("filesystems",
+		"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\toverlay\n\terofs\n"),
 	SYNTH_DIR("sys", sysctl_list),
 };
+
+static const struct synth_more pids = {.next_id = next_pid, .child = &proc_pid};
 
 const struct synth proc_tree = {
 	.mode = S_IFDIR | 0555,
 	.list = proc_list,
 	.count = array_size(proc_list),
-	.next_id = next_pid,
-	.child = &proc_pid,
+	.more = &pids,
 };
 
 static const struct synth cpu_list[] = {
-	SYNTH_FILE("online", one_cpu),
-	SYNTH_FILE("possible", one_cpu),
-	SYNTH_FILE("present", one_cpu),
+	SYNTH_FIXED("online", "0\n"),
+	SYNTH_FIXED("possible", "0\n"),
+	SYNTH_FIXED("present", "0\n"),
 };
 static const struct synth system_list[] = {SYNTH_DIR("cpu", cpu_list)};
 static const struct synth devices_list[] = {SYNTH_DIR("system", system_list)};

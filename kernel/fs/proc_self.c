@@ -284,12 +284,6 @@ static int cwd_jump(int id, struct node **out)
 	return 0;
 }
 
-static void root(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "/");
-}
-
 static void limits(struct text *t, int id)
 {
 	static const char *const endless[] = {"Max cpu time", "Max file size", "Max data size",
@@ -332,12 +326,6 @@ static void mountinfo(struct text *t, int id)
 	}
 }
 
-static void cgroup(struct text *t, int id)
-{
-	(void)id;
-	text_add(t, "0::/\n");
-}
-
 static int next_tid(int from)
 {
 	struct thread *t;
@@ -349,25 +337,30 @@ static int next_tid(int from)
 	return best;
 }
 
-static const struct synth fd_child = {.mode = S_IFLNK | 0700, .text = fd_target, .jump = fd_jump};
+static const struct synth_more fd_more = {.jump = fd_jump}, cwd_more = {.jump = cwd_jump},
+			       comm_more = {.store = set_comm};
+static const struct synth fd_child = {.mode = S_IFLNK | 0700, .text = fd_target, .more = &fd_more};
 static const struct synth fdinfo_child = {.mode = S_IFREG | 0400, .text = fd_info};
 
 static const struct synth task_list[] = {
-	{.name = "comm", .mode = S_IFREG | 0644, .text = comm, .store = set_comm},
+	{.name = "comm", .mode = S_IFREG | 0644, .text = comm, .more = &comm_more},
 	SYNTH_FILE("stat", self_stat),
 	SYNTH_FILE("status", status),
 };
 static const struct synth task_child = {
 	.mode = S_IFDIR | 0555, .list = task_list, .count = array_size(task_list)};
 
+static const struct synth_more fds_more = {.next_id = fd_next, .child = &fd_child},
+			       fdinfos_more = {.next_id = fd_next, .child = &fdinfo_child},
+			       tasks_more = {.next_id = next_tid, .child = &task_child};
 static const struct synth pid_list[] = {
 	SYNTH_LINK("exe", exe),
-	{.name = "cwd", .mode = S_IFLNK | 0777, .text = cwd, .jump = cwd_jump},
-	SYNTH_LINK("root", root),
-	{.name = "fd", .mode = S_IFDIR | 0500, .next_id = fd_next, .child = &fd_child},
-	{.name = "fdinfo", .mode = S_IFDIR | 0500, .next_id = fd_next, .child = &fdinfo_child},
-	{.name = "task", .mode = S_IFDIR | 0555, .next_id = next_tid, .child = &task_child},
-	{.name = "comm", .mode = S_IFREG | 0644, .text = comm, .store = set_comm},
+	{.name = "cwd", .mode = S_IFLNK | 0777, .text = cwd, .more = &cwd_more},
+	SYNTH_LINK_TO("root", "/"),
+	{.name = "fd", .mode = S_IFDIR | 0500, .more = &fds_more},
+	{.name = "fdinfo", .mode = S_IFDIR | 0500, .more = &fdinfos_more},
+	{.name = "task", .mode = S_IFDIR | 0555, .more = &tasks_more},
+	{.name = "comm", .mode = S_IFREG | 0644, .text = comm, .more = &comm_more},
 	SYNTH_FILE("maps", maps),
 	SYNTH_FILE("stat", self_stat),
 	SYNTH_FILE("statm", statm),
@@ -378,7 +371,7 @@ static const struct synth pid_list[] = {
 	SYNTH_FILE("limits", limits),
 	SYNTH_FILE("mounts", self_mounts),
 	SYNTH_FILE("mountinfo", mountinfo),
-	SYNTH_FILE("cgroup", cgroup),
+	SYNTH_FIXED("cgroup", "0::/\n"),
 };
 
 const struct synth proc_pid = {

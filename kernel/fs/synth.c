@@ -91,9 +91,9 @@ static int make(const struct synth *s, int id, struct mount *mount, struct node 
 	n->synth = s;
 	n->id = id;
 	n->node = (struct node){
-		.ops = s->jump             ? &synth_jump_ops
-			: S_ISCHR(s->mode) ? &device_ops
-					   : &synth_ops,
+		.ops = s->more && s->more->jump ? &synth_jump_ops
+			: S_ISCHR(s->mode)      ? &device_ops
+						: &synth_ops,
 		.mount = mount,
 		.refs = 1,
 		.mode = s->mode,
@@ -106,6 +106,19 @@ static int make(const struct synth *s, int id, struct mount *mount, struct node 
 int synth_root(const struct synth *s, struct node **out)
 {
 	return make(s, 0, NULL, out);
+}
+
+static unsigned children(const struct synth *s)
+{
+	return S_ISDIR(s->mode) ? s->count : 0;
+}
+
+static void make_text(const struct synth *s, struct text *t, int id)
+{
+	if (s->fixed)
+		text_bytes(t, s->constant, strlen(s->constant));
+	else
+		s->text(t, id);
 }
 
 /* A decimal number without leading zeroes, or -1. */
@@ -128,14 +141,14 @@ static int lookup(struct node *dir, const char *name, unsigned name_bytes, struc
 	const struct synth *s = synth_node(dir)->synth, *found = NULL;
 	int id = synth_node(dir)->id, r;
 
-	for (unsigned i = 0; i < s->count; i++)
+	for (unsigned i = 0; i < children(s); i++)
 		if (strlen(s->list[i].name) == name_bytes &&
 			memcmp(s->list[i].name, name, name_bytes) == 0)
 			found = &s->list[i];
-	if (!found && s->next_id) {
+	if (!found && s->more) {
 		id = number(name, name_bytes);
-		if (id >= 0 && s->next_id(id) == id)
-			found = s->child;
+		if (id >= 0 && s->more->next_id(id) == id)
+			found = s->more->child;
 	}
 	if (!found)
 		return -ENOENT;
@@ -155,7 +168,7 @@ static int next(struct node *dir, uint64_t *pos, struct dir_item *out)
 	uint64_t at = *pos - 2;
 	int id;
 
-	if (at < s->count) {
+	if (at < children(s)) {
 		const struct synth *e = &s->list[at];
 		out->name = e->name;
 		out->name_bytes = (unsigned)strlen(e->name);
@@ -164,15 +177,15 @@ static int next(struct node *dir, uint64_t *pos, struct dir_item *out)
 		++*pos;
 		return 1;
 	}
-	at -= s->count;
-	id = s->next_id && at <= INT32_MAX ? s->next_id((int)at) : -1;
+	at -= children(s);
+	id = s->more && at <= INT32_MAX ? s->more->next_id((int)at) : -1;
 	if (id < 0)
 		return 0;
 	out->name_bytes = (unsigned)ksnprintf(digits, sizeof(digits), "%d", id);
 	out->name = digits;
-	out->type = (uint8_t)(s->child->mode >> 12);
-	out->ino = ino_of(s->child, id);
-	*pos = (uint64_t)id + 1 + s->count + 2;
+	out->type = (uint8_t)(s->more->child->mode >> 12);
+	out->ino = ino_of(s->more->child, id);
+	*pos = (uint64_t)id + 1 + children(s) + 2;
 	return 1;
 }
 
@@ -182,7 +195,7 @@ static int target(struct node *n, char *buf, size_t size)
 	struct text t = {0};
 	int bytes;
 
-	s->synth->text(&t, s->id);
+	make_text(s->synth, &t, s->id);
 	bytes = (int)t.used;
 	memcpy(buf, t.buf, min(t.used, size));
 	text_free(&t);
@@ -191,7 +204,7 @@ static int target(struct node *n, char *buf, size_t size)
 
 static int jump(struct node *n, struct node **out)
 {
-	return synth_node(n)->synth->jump(synth_node(n)->id, out);
+	return synth_node(n)->synth->more->jump(synth_node(n)->id, out);
 }
 
 static void stat(struct node *n, struct stat *st)
@@ -199,7 +212,7 @@ static void stat(struct node *n, struct stat *st)
 	uint64_t now = clock_realtime();
 
 	st->st_nlink = S_ISDIR(n->mode) ? 2 : 1;
-	st->st_rdev = synth_node(n)->synth->rdev;
+	st->st_rdev = S_ISCHR(n->mode) ? synth_node(n)->synth->rdev : 0;
 	st->st_atime = st->st_mtime = st->st_ctime = now / NS_PER_S;
 	st->st_atime_nsec = st->st_mtime_nsec = st->st_ctime_nsec = now % NS_PER_S;
 	if (S_ISLNK(n->mode))
@@ -211,7 +224,7 @@ static void stat(struct node *n, struct stat *st)
 
 static int open(struct node *n, unsigned flags, struct file **out)
 {
-	if ((flags & O_ACCMODE) != O_RDONLY && !synth_node(n)->synth->store)
+	if ((flags & O_ACCMODE) != O_RDONLY && !synth_node(n)->synth->more)
 		return -EACCES;
 	return node_file(&text_ops, n, flags, out);
 }
@@ -255,7 +268,7 @@ static int64_t text_read(struct file *f, void *buf, size_t bytes, uint64_t *pos,
 	(void)flags;
 	if (*pos == 0 || !n->read) {
 		text_free(&n->text);
-		n->synth->text(&n->text, n->id);
+		make_text(n->synth, &n->text, n->id);
 		n->read = true;
 	}
 	if (*pos >= n->text.used)
@@ -278,7 +291,7 @@ static int64_t text_write(struct file *f, const void *buf, size_t bytes, uint64_
 	(void)pos, (void)flags;
 	if (user_copy_from(text, buf, used) < 0)
 		return -EFAULT;
-	r = n->synth->store(n->id, text, used);
+	r = n->synth->more->store(n->id, text, used);
 	return r < 0 ? r : (int64_t)bytes;
 }
 

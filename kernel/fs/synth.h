@@ -18,20 +18,31 @@ void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf
 void text_bytes(struct text *t, const void *p, size_t n); /* p: kernel or program memory */
 void text_free(struct text *t);
 
-/* One entry of a synthetic directory. `id` is what the computed directory above gave (0: none). */
-struct synth {
-	const char *name; /* NULL in the template for computed children */
-	uint32_t mode;
-	uint32_t rdev; /* S_IFCHR */
-	const struct synth *list; /* S_IFDIR: fixed children */
-	unsigned count;
+/* What few entries have. `id` is what the computed directory on the way gave (0: none). */
+struct synth_more {
 	/* S_IFDIR with computed children, which look like *child and are named by their decimal id: the lowest
 	 * id >= from, or -1. */
 	int (*next_id)(int from);
 	const struct synth *child;
-	void (*text)(struct text *t, int id); /* S_IFREG: content, S_IFLNK: target */
-	int64_t (*store)(int id, const char *text, size_t bytes); /* S_IFREG: written to, or NULL */
+	int64_t (*store)(int id, const char *text, size_t bytes); /* S_IFREG: written to */
 	int (*jump)(int id, struct node **out); /* S_IFLNK: see node_ops */
+};
+
+/* One entry of a synthetic directory. */
+struct synth {
+	const char *name; /* NULL in the template for computed children */
+	uint32_t mode;
+	union {
+		uint32_t rdev; /* S_IFCHR */
+		uint32_t count; /* S_IFDIR: of list */
+		uint32_t fixed; /* S_IFREG, S_IFLNK: not 0 when the text is a constant */
+	};
+	union {
+		const struct synth *list; /* S_IFDIR: fixed children */
+		const char *constant;
+		void (*text)(struct text *t, int id); /* S_IFREG: content, S_IFLNK: target */
+	};
+	const struct synth_more *more; /* or NULL */
 };
 
 #define SYNTH_DIR(n, entries)                                           \
@@ -43,9 +54,17 @@ struct synth {
 	{                                                              \
 		.name = (n), .mode = S_IFREG | 0444, .text = (content) \
 	}
+#define SYNTH_FIXED(n, content)                                                        \
+	{                                                                              \
+		.name = (n), .mode = S_IFREG | 0444, .fixed = 1, .constant = (content) \
+	}
 #define SYNTH_LINK(n, content)                                         \
 	{                                                              \
 		.name = (n), .mode = S_IFLNK | 0777, .text = (content) \
+	}
+#define SYNTH_LINK_TO(n, content)                                                      \
+	{                                                                              \
+		.name = (n), .mode = S_IFLNK | 0777, .fixed = 1, .constant = (content) \
 	}
 
 /* Root directory of a tree, with a reference. -ENOMEM. */

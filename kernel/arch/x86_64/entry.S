@@ -270,7 +270,12 @@ trap_tick:
 	mov tick_frame-16(%rip), %rbx
 	mov %rbx, tick_resume+24(%rip)
 	movq $USER_SS, tick_resume+32(%rip)
-	in_window fast_window, fast_window_end
+	in_window stub_saved, stub_syscall_end
+	jae 2f
+	lea syscall_entry(%rip), %rax
+	mov %rax, tick_resume(%rip)
+	jmp 4f
+2:	in_window fast_window, fast_window_end
 	jb 3f
 2:	in_window slow_window, slow_window_end
 	jae 2f
@@ -284,7 +289,8 @@ trap_tick:
 	mov kernel_stack_top(%rip), %rax
 	sub $FRAME_BYTES, %rax
 	mov %rax, tick_resume+24(%rip)
-2:	mov tick_rax(%rip), %rax
+2:
+4:	mov tick_rax(%rip), %rax
 	mov tick_rbx(%rip), %rbx
 	lea tick_resume(%rip), %rsp
 	iretq

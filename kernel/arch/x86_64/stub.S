@@ -18,16 +18,24 @@
 
 	.balign 16
 	.globl stub_syscall
-/* LSTAR. VMX and SVM arrive in CPL 0, paravirtual KVM in CPL 3: both leave through the same door. */
+/*
+ * LSTAR. VMX and SVM arrive in CPL 0, paravirtual KVM in CPL 3: both leave through the same door.
+ * Interrupts stay on, since nothing on the paravirtual path could turn them on again. A tick that hits
+ * ring 0 here is resumed in ring 3: up to the second mov that makes no difference, behind it
+ * trap_tick goes on at syscall_entry.
+ */
 stub_syscall:
 	mov %rcx, save_rcx(%rip)
 	mov %r11, save_r11(%rip)
+	.globl stub_saved, stub_syscall_end
+stub_saved:
 	mov %cs, %ecx
 	test $3, %cl
 	jnz syscall_entry
 	lea syscall_entry(%rip), %rcx
 	mov $FLAGS_CLEAN, %r11d
 	sysretq
+stub_syscall_end:
 
 	.macro frame entry
 	.quad \entry, USER_CS, FLAGS_CLEAN, 0, USER_SS
