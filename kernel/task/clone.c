@@ -22,6 +22,16 @@ struct clone_request {
 	gva_t parent_tid, child_tid, tls;
 };
 
+static void tell_once(void)
+{
+	static bool told;
+
+	if (!told)
+		note("the program called clone: a dayfly guest runs a single process, so fork,"
+		     " system() and subprocesses do not work");
+	told = true;
+}
+
 static int check_flags(uint64_t flags)
 {
 	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
@@ -33,8 +43,7 @@ static int check_flags(uint64_t flags)
 	if ((flags & CLONE_THREAD) && (flags & (CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD)))
 		return -EINVAL;
 	if ((flags & THREAD_FLAGS) != THREAD_FLAGS || (flags & CLONE_VFORK)) {
-		note("the program asked for a second process (clone, flags %#llx): not available",
-			(unsigned long long)flags);
+		tell_once();
 		return -ENOSYS;
 	}
 	return flags & NAMESPACE_FLAGS ? -EPERM : 0;
