@@ -375,6 +375,16 @@ static void etc_files(void)
 	say("localhost=%s", yes(strstr(text, "localhost") != NULL));
 }
 
+static void zone_and_certificates(void)
+{
+	/* There if the machine has them; what programs read when they ask for local time or trust a server. */
+	say("localtime=%s", rc(access("/etc/localtime", R_OK)));
+	long length = slurp("/etc/ssl/certs/ca-certificates.crt");
+	say("certificates=%s",
+		yes(length > 0 && strncmp(text, "-----BEGIN CERTIFICATE-----", 27) == 0));
+	say("resolver=%s", yes(slurp("/etc/nsswitch.conf") > 0));
+}
+
 static void root_directories(void)
 {
 	static const char *const all[] = {"/proc", "/dev", "/etc", "/tmp", "/dev/shm", "/sys"};
@@ -419,6 +429,7 @@ static const struct guest_case cases[] = {
 	C(device_standard_streams),
 	C(shared_memory_object),
 	C(etc_files),
+	C(zone_and_certificates),
 	C(root_directories),
 	C(proc_is_readonly),
 };
