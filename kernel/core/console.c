@@ -10,6 +10,7 @@
 #include <kernel/core/hypercall.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
+#include <kernel/time/clock.h>
 #include <asm/ioctls.h>
 #include <asm/signal.h>
 #include <linux/eventpoll.h>
@@ -80,7 +81,10 @@ static int64_t stream_move(struct stream *s, unsigned call, void *buf, size_t n,
 {
 	for (;;) {
 		bool alone = !(flags & FILE_NONBLOCK) && thread_count == 1;
+		uint64_t start = clock_monotonic();
 		int64_t r = transfer(s, call, buf, n, alone ? timers_next() : 0);
+
+		thread_idle_since(start);
 
 		if (r != -EAGAIN && r != -EINTR)
 			return r;

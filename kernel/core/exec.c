@@ -18,6 +18,7 @@
 #include <linux/auxvec.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/stat.h>
 
 #define PROT_RW (PROT_READ | PROT_WRITE)
 #define HEAD_PAGES 2 /* ELF header, program headers and interpreter name are looked for here */
@@ -56,8 +57,11 @@ static int read_head(struct load *l, struct file *f)
 	uint64_t pos = 0;
 	int64_t n;
 
+	struct stat st = {.st_mode = S_IXUSR};
+
 	memset(l->head, 0, HEAD_BYTES);
-	if (!f->ops->read || !f->ops->frame)
+	if (!f->ops->read || !f->ops->frame || (f->ops->stat && f->ops->stat(f, &st)) ||
+	    !(st.st_mode & 0111))
 		return -EACCES;
 	n = f->ops->read(f, l->head, HEAD_BYTES, &pos, 0);
 	return n < 0 ? (int)n : 0;
@@ -318,11 +322,13 @@ static int check_sizes(char *const argv[], char *const envp[])
 	return bytes + 2 * VECTOR_MAX * 8 + 8192 > room ? -E2BIG : 0;
 }
 
-static void set_identity(const char *path)
+static void set_identity(struct file *f, const char *path)
 {
 	const char *base = str_last(path, '/');
 
-	ksnprintf(program.path, sizeof(program.path), "%s", path);
+	/* What the path led to: it may have been a link, or /proc/self/exe. */
+	if (!f->ops->path || f->ops->path(f, program.path, sizeof(program.path)) < 0 || fs_hooks.open == NULL)
+		ksnprintf(program.path, sizeof(program.path), "%s", path);
 	ksnprintf(current->name, sizeof(current->name), "%s", base ? base + 1 : path);
 }
 
@@ -345,7 +351,7 @@ static int replace_program(struct load *l, const char *path, char *const argv[],
 	program.brk_start = program.brk = program.stack_top;
 	if (!vma_add(stack_low, program.stack_top, PROT_RW, VMA_LINEAR | VMA_STACK, NULL, 0))
 		return -ENOMEM;
-	set_identity(path);
+	set_identity(l->main.file, path);
 	r = choose_bias(&l->main);
 	r = r ? r : map_object(&l->main);
 	if (!r && l->interp.file) {

@@ -174,11 +174,18 @@ static void host_events(void)
 			signal_post(s);
 }
 
+void thread_idle_since(uint64_t start_ns)
+{
+	current->switched_in_ns += clock_monotonic() - start_ns;
+}
+
 static void wait_in_monitor(uint64_t deadline_ns)
 {
 	uint64_t until = min(deadline_ns, next_deadline(false));
+	uint64_t start = clock_monotonic();
 	unsigned ready = (unsigned)hypercall(DF_CALL_WAIT, console_interest(), until, 0, 0);
 
+	thread_idle_since(start);
 	console_ready(ready);
 	host_events();
 	timers_run();
@@ -483,10 +490,9 @@ void timers_run(void)
 /* Called with thread.work set, until it is clear. */
 void return_work(struct frame *f)
 {
+	(void)f;
 	struct thread *t = current;
 
-	if (f->orig_rax != (uint64_t)-1 && f->orig_rax >= 512)
-		f->rax = (uint64_t)-ENOSYS;
 	do {
 		unsigned work = t->work;
 

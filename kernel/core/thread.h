@@ -102,6 +102,8 @@ void thread_exit(int status) __attribute__((noreturn));
 /* Number of threads that could run now, the current one among them. */
 int thread_runnable(void);
 
+/* The current thread waited in the monitor since then: that was no CPU time. */
+void thread_idle_since(uint64_t start_ns);
 /* First thread, from boot. */
 void threads_init(void);
 

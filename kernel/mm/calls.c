@@ -135,7 +135,7 @@ int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int 
 	if (bytes > DF_VA_PROGRAM_MAX)
 		return -ENOMEM;
 	bytes = df_page_up(bytes);
-	if ((offset >> DF_PAGE_SHIFT) + (bytes >> DF_PAGE_SHIFT) > UINT64_MAX >> DF_PAGE_SHIFT)
+	if (offset + bytes < offset || offset + bytes > INT64_MAX)
 		return -EOVERFLOW;
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (addr & DF_PAGE_MASK)
@@ -146,6 +146,8 @@ int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int 
 	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
 	if (flags & MAP_HUGETLB)
 		return -ENOMEM;
+	if (flags & MAP_ANONYMOUS && type == MAP_SHARED_VALIDATE)
+		return -EINVAL;
 	if (flags & MAP_ANONYMOUS)
 		return map_anonymous(addr, bytes, prot, flags);
 	return map_file(addr, bytes, prot, flags, fd, offset);

@@ -35,7 +35,7 @@ static int64_t sys_read(int fd, void *buf, size_t n)
 
 	if (!f)
 		return -EBADF;
-	return close_ref(f, file_read(f, buf, min(n, (size_t)MOVE_MAX)));
+	return close_ref(f, user_ok(buf, n) ? file_read(f, buf, min(n, (size_t)MOVE_MAX)) : -EFAULT);
 }
 
 static int64_t sys_write(int fd, const void *buf, size_t n)
@@ -44,7 +44,7 @@ static int64_t sys_write(int fd, const void *buf, size_t n)
 
 	if (!f)
 		return -EBADF;
-	return close_ref(f, file_write(f, buf, min(n, (size_t)MOVE_MAX)));
+	return close_ref(f, user_ok(buf, n) ? file_write(f, buf, min(n, (size_t)MOVE_MAX)) : -EFAULT);
 }
 
 /* Positioned transfers: only where there are positions. */
@@ -92,6 +92,8 @@ static int64_t positioned(int fd, void *buf, size_t n, int64_t offset, bool writ
 	if (!f)
 		return -EBADF;
 	r = check_positioned(f, offset, writing);
+	if (!r && !user_ok(buf, n))
+		r = -EFAULT;
 	if (!r)
 		r = move_at(f, buf, min(n, (size_t)MOVE_MAX), &pos, writing);
 	return close_ref(f, r);

@@ -18,8 +18,10 @@
 #include <linux/sysinfo.h>
 #include <linux/times.h>
 #include <linux/utsname.h>
+#include <linux/wait.h>
 
 #define PATH_MAX 4096
+#define STRING_PAGES 33 /* Linux allows 128 KiB for one argument */
 #define VECTOR_BYTES_MAX (1ULL << 20)
 #define VECTOR_MAX 4096
 
@@ -169,6 +171,7 @@ static int64_t sys_prctl(int option, uint64_t arg, uint64_t arg3)
 {
 	static bool dumpable = true;
 	static int death_signal;
+	static bool no_new_privs;
 	char name[16] = {0};
 
 	(void)arg3;
@@ -194,9 +197,10 @@ static int64_t sys_prctl(int option, uint64_t arg, uint64_t arg3)
 	case PR_GET_PDEATHSIG:
 		return user_put(arg, &death_signal);
 	case PR_GET_NO_NEW_PRIVS:
-		return 0;
+		return no_new_privs;
 	case PR_SET_NO_NEW_PRIVS:
-		/* There are no privileges to gain. */
+		/* There are no privileges to gain; what was promised is remembered. */
+		no_new_privs |= arg == 1;
 		return arg == 1 ? 0 : -EINVAL;
 	case PR_GET_SECCOMP:
 	case PR_GET_KEEPCAPS:
@@ -315,46 +319,44 @@ static int64_t sys_personality(uint64_t persona)
 	return 0;
 }
 
-static int64_t sys_wait4(void)
+static int64_t sys_wait4(int pid, gva_t status, int options)
 {
-	return -ECHILD;
+	(void)pid, (void)status;
+	return options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE) ? -EINVAL
+										    : -ECHILD;
 }
 
-/* Copies a NULL-ended vector of strings into one block: pointers first. -E2BIG, -EFAULT, -ENOMEM. */
-static int64_t copy_vector(gva_t from, char ***out, uint64_t *budget)
+static int64_t sys_waitid(int type, int id, gva_t info, int options)
 {
-	char **v = kzalloc((VECTOR_MAX + 1) * sizeof(*v)), *text = NULL;
-	unsigned n;
-	int64_t r = 0;
+	(void)id, (void)info;
+	return type < P_ALL || type > P_PIDFD || !(options & (WEXITED | WSTOPPED | WCONTINUED)) ? -EINVAL
+											 : -ECHILD;
+}
 
-	if (!v)
-		return -ENOMEM;
-	for (n = 0; from; n++) {
-		char *buf;
+/* Copies a NULL-ended vector of strings. -E2BIG, -EFAULT, -ENOMEM. */
+static int64_t copy_vector(gva_t from, char *buf, char ***out, uint64_t *budget)
+{
+	char **v = kzalloc((VECTOR_MAX + 1) * sizeof(*v));
+	int64_t r = v ? 0 : -ENOMEM;
+
+	*out = v;
+	for (unsigned n = 0; from && v; n++) {
 		gva_t s;
 
 		r = user_get(&s, from + n * 8);
 		if (r || !s)
 			break;
-		r = n == VECTOR_MAX ? -E2BIG : 0;
-		buf = r ? NULL : kmalloc(PATH_MAX * 8);
-		if (!buf) {
-			r = r ? r : -ENOMEM;
-			break;
-		}
-		r = user_string(buf, s, PATH_MAX * 8);
-		r = r == -ENAMETOOLONG ? -E2BIG : r;
-		if (r >= 0) {
-			text = (uint64_t)r + 1 > *budget ? NULL : kmalloc((size_t)r + 1);
-			*budget -= text ? (uint64_t)r + 1 : 0;
-			r = text ? (memcpy(text, buf, (size_t)r + 1), 0) : -E2BIG;
-			v[n] = text;
-		}
-		kfree(buf);
+		r = n == VECTOR_MAX ? -E2BIG : user_string(buf, s, STRING_PAGES * DF_PAGE_SIZE);
 		if (r < 0)
-			break;
+			return r == -ENAMETOOLONG ? -E2BIG : r;
+		if ((uint64_t)r + 1 > *budget)
+			return -E2BIG;
+		*budget -= (uint64_t)r + 1;
+		v[n] = kmalloc((size_t)r + 1);
+		if (!v[n])
+			return -ENOMEM;
+		memcpy(v[n], buf, (size_t)r + 1);
 	}
-	*out = v;
 	return r;
 }
 
@@ -367,15 +369,14 @@ static void free_vector(char **v)
 
 static int64_t sys_execve(gva_t path, gva_t argv, gva_t envp)
 {
-	char *name = kmalloc(PATH_MAX), **args = NULL, **vars = NULL;
+	char *name = kmalloc(PATH_MAX), *buf = frames_alloc(STRING_PAGES), **args = NULL, **vars = NULL;
 	uint64_t budget = VECTOR_BYTES_MAX;
-	int64_t r;
+	int64_t r = name && buf ? user_string(name, path, PATH_MAX) : -ENOMEM;
 
-	if (!name)
-		return -ENOMEM;
-	r = user_string(name, path, PATH_MAX);
-	r = r < 0 ? r : copy_vector(argv, &args, &budget);
-	r = r < 0 ? r : copy_vector(envp, &vars, &budget);
+	r = r < 0 ? r : copy_vector(argv, buf, &args, &budget);
+	r = r < 0 ? r : copy_vector(envp, buf, &vars, &budget);
+	if (buf)
+		frames_free(buf, STRING_PAGES);
 	if (r >= 0)
 		r = program_exec(name, args, vars);
 	free_vector(args);
@@ -400,6 +401,6 @@ const struct feature_call misc_calls[] = {
 	{318, sys_getrandom},	 {158, sys_arch_prctl},	 {157, sys_prctl},	{302, sys_prlimit64},
 	{97, sys_getrlimit},	 {160, sys_setrlimit},	 {98, sys_getrusage},	{100, sys_times},
 	{309, sys_getcpu},	 {218, sys_set_tid_address}, {231, sys_exit_group}, {60, sys_exit},
-	{135, sys_personality},	 {61, sys_wait4},	 {247, sys_wait4},	{59, sys_execve},
+	{135, sys_personality},	 {61, sys_wait4},	 {247, sys_waitid},	{59, sys_execve},
 };
 const unsigned misc_call_count = array_size(misc_calls);

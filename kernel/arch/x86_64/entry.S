@@ -59,8 +59,10 @@ syscall_common:
 	testl $FLAGS_ODD, FRAME_RFLAGS(%rsp)
 	jnz odd_flags
 flags_clean:
-	cmp $CALL_LIMIT, %rax
-	jae slow_return
+	/* As on Linux the upper half of the number does not count. */
+	mov %eax, %eax
+	cmp $CALL_LIMIT, %eax
+	jae no_call
 	mov call_table(%rip), %r11
 	lea call_count(%rip), %rbx
 	incl (%rbx,%rax,4)
@@ -79,7 +81,12 @@ fast_window:
 	mov FRAME_R10(%rsp), %r10
 	mov FRAME_R8(%rsp), %r8
 	mov FRAME_R9(%rsp), %r9
+	/* Arithmetic flags as they were, but for overflow: popf would cost more than all of this. */
 	mov FRAME_RFLAGS(%rsp), %r11
+	mov %r11d, %eax
+	shl $8, %eax
+	sahf
+	mov FRAME_RAX(%rsp), %rax
 	mov FRAME_RIP(%rsp), %rcx
 	mov FRAME_RSP(%rsp), %rsp
 	jmp *%rcx
@@ -93,6 +100,8 @@ odd_flags:
 	orl $8, THREAD_WORK(%rbx)
 	jmp flags_clean
 
+no_call:
+	movq $-38, FRAME_RAX(%rsp)
 slow_return:
 	mov %rsp, %rdi
 	call return_work
