@@ -90,13 +90,16 @@ static void crossing_in_a_pipe(void)
 	pipe(fds);
 	memcpy(end - 4, "ABCD", 4);
 	say("write=%s", rc(write(fds[1], end, 4)));
+	/* The part before the bad address may go through; then it is there, and counted. */
 	struct iovec v[2] = {{(void *)"xy", 2}, {end, 4}};
-	say("writev=%s", num(writev(fds[1], v, 2)));
+	ssize_t n = writev(fds[1], v, 2);
+	int saved = errno;
 	char back[8] = {0};
-	int saved = fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	(void)saved;
-	say("arrived=%s", num(read(fds[0], back, 8)));
-	say("%s", back);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	ssize_t arrived = read(fds[0], back, 8);
+	say("writev-sane=%s",
+		yes((n == -1 && saved == EFAULT && arrived == -1) ||
+			(n == 2 && arrived == 2 && memcmp(back, "xy", 2) == 0)));
 }
 
 static void paths(void)
