@@ -117,13 +117,13 @@ int64_t sys_fchown(arg fd, arg uid, arg gid)
 static int add_time(struct node_change *c, unsigned which, int64_t s, int64_t ns)
 {
 	const int64_t now = (1 << 30) - 1, omit = (1 << 30) - 2;
-	struct timespec64 t = {.s = s, .ns = (uint32_t)ns};
+	struct node_time t = {.s = s, .ns = (uint32_t)ns};
 
 	if (ns == omit)
 		return 0;
 	if (ns == now) {
 		uint64_t clock = clock_realtime();
-		t = (struct timespec64){
+		t = (struct node_time){
 			.s = (int64_t)(clock / NS_PER_S), .ns = (uint32_t)(clock % NS_PER_S)};
 	} else if (ns < 0 || ns >= (int64_t)NS_PER_S) {
 		return -EINVAL;

@@ -223,6 +223,8 @@ static int64_t plain_control(struct file *f, int cmd, uint64_t arg)
 {
 	struct node *n = node_of(f);
 
+	if (cmd == F_SETPIPE_SZ || cmd == F_GETPIPE_SZ)
+		return -EBADF;
 	if (cmd == F_GETLK || cmd == F_SETLK || cmd == F_SETLKW)
 		return record_lock(f, cmd, arg);
 	return n->ops->control ? n->ops->control(n, cmd, arg) : -EINVAL;

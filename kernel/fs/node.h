@@ -52,7 +52,7 @@ struct node_change {
 	unsigned what; /* CHANGE_* */
 	uint32_t mode; /* permissions only */
 	uint32_t uid, gid;
-	struct timespec64 {
+	struct node_time {
 		int64_t s;
 		uint32_t ns;
 	} atime, mtime;

@@ -23,11 +23,11 @@ static struct tmp_node *lower_nodes[LOWER_BUCKETS]; /* all lower nodes that exis
 static uint64_t next_ino;
 static struct mount *shm;
 
-struct timespec64 tmp_now(void)
+struct node_time tmp_now(void)
 {
 	uint64_t now = clock_realtime();
 
-	return (struct timespec64){
+	return (struct node_time){
 		.s = (int64_t)(now / NS_PER_S), .ns = (uint32_t)(now % NS_PER_S)};
 }
 
@@ -84,7 +84,7 @@ int tmp_lower(uint64_t nid, struct mount *mount, struct tmp_node **out)
 	n->gid = n->lower.gid;
 	n->rdev = n->lower.rdev;
 	n->size = n->lower.size;
-	n->mtime = (struct timespec64){.s = (int64_t)n->lower.mtime_s, .ns = n->lower.mtime_ns};
+	n->mtime = (struct node_time){.s = (int64_t)n->lower.mtime_s, .ns = n->lower.mtime_ns};
 	n->atime = n->ctime = n->mtime;
 	if (S_ISDIR(n->node.mode))
 		tmp_dir_init(&n->dir);

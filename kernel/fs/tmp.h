@@ -59,7 +59,7 @@ struct tmp_node {
 	struct tmp_node *next; /* lower nodes with the same hash of the nid */
 	uint32_t nlink, uid, gid, rdev;
 	uint64_t size;
-	struct timespec64 atime, mtime, ctime;
+	struct node_time atime, mtime, ctime;
 	union {
 		struct tmp_dir dir;
 		struct tmp_data data;
@@ -80,7 +80,7 @@ int tmp_lower(uint64_t nid, struct mount *mount,
 	struct tmp_node **out) must_check; /* with a reference */
 /* The node is about to differ from the image. */
 void tmp_hold(struct tmp_node *n);
-struct timespec64 tmp_now(void);
+struct node_time tmp_now(void);
 /* Changed data or entries: mtime and ctime are now. */
 void tmp_modified(struct tmp_node *n);
 /* One link less; the last one lets go of a held node. */
