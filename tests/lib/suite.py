@@ -114,10 +114,14 @@ def shell_status(returncode):
 
 
 def end(process):
-    """Ends a process that start() made, with all of its group, and waits for it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Ends a process that start() made, with all of its group, and waits for it.
+
+    Nothing happens when it was waited for already: its id may be someone else's by now."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # a group of its own may not be there yet
+        process.wait()
 
 
 def start(command, *, env, cwd=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -144,12 +148,16 @@ def run(command, *, env, cwd=None, stdin=None, seconds=60, stdin_file=None):
     limits = []
     outputs = [bytearray(), bytearray()]
 
+    def kill():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
     def collect(stream, output):
         while block := stream.read1(1 << 20):
             output += block
             if len(output) > OUTPUT_BOUND:
                 limits.append(f"wrote more than {OUTPUT_BOUND >> 20} MiB")
-                end(process)
+                kill()
                 return
 
     def feed():
@@ -160,7 +168,7 @@ def run(command, *, env, cwd=None, stdin=None, seconds=60, stdin_file=None):
 
     def out_of_time():
         limits.append(f"not finished after {seconds} s")
-        end(process)
+        kill()
 
     timer = threading.Timer(seconds, out_of_time)
     timer.start()
@@ -170,11 +178,11 @@ def run(command, *, env, cwd=None, stdin=None, seconds=60, stdin_file=None):
         threads.append(threading.Thread(target=feed))
     for thread in threads:
         thread.start()
-    process.wait()
+    # Ended, but not yet waited for: so its id is still its own. What it left behind in its group would keep the
+    # pipes open.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     timer.cancel()
-    # Whatever the process left behind in its group would keep the pipes open.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    end(process)
     for thread in threads:
         thread.join()
     for stream in (process.stdout, process.stderr):

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program on a terminal of its own, driven by steps."""
 
-import contextlib
 import fcntl
 import os
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -70,9 +68,7 @@ class Terminal:
         return Result(shell_status(self.process.returncode), self.output, b"", 0, limit)
 
     def close(self):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        end(self.process)
         os.close(self.master)
 
 
