@@ -111,6 +111,11 @@ static int copy_page(struct vma *v, gva_t va)
 	return r;
 }
 
+int vma_own_page(struct vma *v, gva_t va)
+{
+	return v->file ? copy_page(v, va) : -EINVAL;
+}
+
 /* Shows the file's own frames. Private mappings are shown without write: the first write copies. */
 static int show_file(struct vma *v, struct window w, gva_t va)
 {

@@ -61,6 +61,8 @@ gva_t vma_place(uint64_t bytes, uint64_t align);
 gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes);
 /* Shows pages of a mapping around va. write: va itself must become writable. 0, -ENOMEM, -ENODATA. */
 int vma_populate(struct vma *v, gva_t va, bool write);
+/* Makes the page at va a private copy of what it shows. */
+int vma_own_page(struct vma *v, gva_t va) must_check;
 /* All pages of a mapping at once. */
 int vma_populate_all(struct vma *v);
 /* Anonymous private memory: linear when the arena has room, else a mapping filled on demand.

@@ -1,7 +1,297 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Placeholder rules follow in the next commit. */
+/*
+ * Rewriting of system-call sites, so that a call that is made often costs a jump and not a trap.
+ *
+ * A site is looked at only when it traps, so there is no scanning for byte patterns that may be data.
+ * Two shapes are rewritten, on a private copy of the page (through its address in the arena):
+ *
+ *   mov $nr, %eax; syscall     the mov becomes a jmp to a trampoline that does the same and enters
+ *                              the kernel. The syscall instruction stays: a jump to it still traps.
+ *   syscall; ...; ret; padding the syscall becomes a short jmp to the padding, which jumps on to a
+ *                              trampoline. What follows the syscall is decoded up to the ret, so
+ *                              that the padding is known to be padding.
+ *
+ * Everything else keeps trapping. The 5 or 2 bytes that are replaced never hold the middle of what
+ * another thread executes: a thread that was interrupted stands before the mov or at the syscall.
+ */
+#include <kernel/core/errno.h>
+#include <kernel/core/hypercall.h>
+#include <kernel/mm/map.h>
 #include <kernel/mm/rewrite.h>
+#include <kernel/mm/user.h>
+
+#define SEEN 256 /* sites whose traps are counted */
+#define TRAPS_BEFORE 4 /* a copied page costs a hypercall; a site that traps more often is worth it */
+#define REFUSED 255
+#define TRAMPOLINE_BYTES 24
+#define ENTRY_BYTES 8 /* at the start of a trampoline page: the kernel's entry */
+#define REACH 0x7ff00000LL
+
+extern const char syscall_fast[];
+
+struct trampolines {
+	struct trampolines *next;
+	gva_t va; /* of the page, as the program executes it */
+	uint8_t *alias; /* the same page, writable */
+	unsigned used;
+};
+
+static struct {
+	gva_t site;
+	uint8_t traps;
+} seen[SEEN];
+
+static struct trampolines *pages;
 
 void rewrite_reset(void)
 {
+	while (pages) {
+		struct trampolines *t = pages;
+
+		pages = t->next;
+		kfree(t);
+	}
+	memset(seen, 0, sizeof(seen));
+}
+
+/* Address for a page within reach of `site`: in its own neighbourhood or in low memory. */
+static gva_t place_near(gva_t site)
+{
+	if (site < (gva_t)REACH)
+		return vma_gap(DF_VA_PROGRAM_MIN, (gva_t)REACH, DF_PAGE_SIZE);
+	return vma_gap(df_page_down(site) - (gva_t)REACH / 2, df_page_down(site) + (gva_t)REACH / 2,
+		       DF_PAGE_SIZE);
+}
+
+static struct trampolines *trampolines_new(gva_t site)
+{
+	struct trampolines *t = kzalloc(sizeof(*t));
+	uint64_t entry = (uint64_t)syscall_fast;
+	struct vma *v = NULL;
+
+	if (!t)
+		return NULL;
+	t->va = place_near(site);
+	t->alias = frames_alloc(1);
+	if (t->va && t->alias)
+		v = vma_add(t->va, t->va + DF_PAGE_SIZE, DF_PROT_READ | DF_PROT_EXEC, 0, NULL, 0);
+	if (!v || page_set(t->va, page_entry(arena_gpa(t->alias), v->prot, true))) {
+		kfree(t);
+		return NULL;
+	}
+	map_add(t->va, 1, arena_gpa(t->alias), v->prot);
+	memcpy(t->alias, &entry, sizeof(entry));
+	t->used = ENTRY_BYTES;
+	t->next = pages;
+	pages = t;
+	return t;
+}
+
+static struct trampolines *trampolines_near(gva_t site)
+{
+	struct trampolines *t;
+
+	for (t = pages; t; t = t->next) {
+		int64_t distance = (int64_t)(t->va - site);
+
+		if (distance < REACH && distance > -REACH && t->used + TRAMPOLINE_BYTES <= DF_PAGE_SIZE)
+			return t;
+	}
+	return trampolines_new(site);
+}
+
+static uint8_t *put32(uint8_t *p, gva_t va_behind, gva_t target)
+{
+	uint32_t rel = (uint32_t)(target - va_behind);
+
+	memcpy(p, &rel, 4);
+	return p + 4;
+}
+
+/* A trampoline for the call that continues at `next`; with nr >= 0 it loads the number first. */
+static gva_t trampoline_add(gva_t next, int64_t nr)
+{
+	struct trampolines *t = trampolines_near(next);
+	uint8_t *start, *p;
+	gva_t va;
+
+	if (!t)
+		return 0;
+	start = p = t->alias + t->used;
+	va = t->va + t->used;
+	if (nr >= 0) {
+		uint32_t imm = (uint32_t)nr;
+
+		*p++ = 0xb8; /* mov $nr, %eax */
+		memcpy(p, &imm, 4);
+		p += 4;
+	}
+	*p++ = 0x48; /* lea next(%rip), %rcx */
+	*p++ = 0x8d;
+	*p++ = 0x0d;
+	p = put32(p, va + (gva_t)(p + 4 - start), next);
+	*p++ = 0xff; /* jmp *entry(%rip) */
+	*p++ = 0x25;
+	p = put32(p, va + (gva_t)(p + 4 - start), t->va);
+	t->used += TRAMPOLINE_BYTES;
+	return va;
+}
+
+/* Writable address of the code at va, on a page of the program's own. NULL: not possible. */
+static uint8_t *writable_code(gva_t va)
+{
+	struct vma *v = vma_find(va, false);
+	uint32_t e;
+
+	if (!v || !(v->prot & DF_PROT_EXEC) || (v->prot & DF_PROT_WRITE) || (v->flags & VMA_SHARED))
+		return NULL;
+	if (v->flags & VMA_LINEAR)
+		return NULL;
+	if (!(page_get(va) & PAGE_OWNED) && vma_own_page(v, df_page_down(va)))
+		return NULL;
+	e = page_get(va);
+	return (uint8_t *)arena_va(page_gpa(e)) + (va & DF_PAGE_MASK);
+}
+
+static bool page_is_owned(gva_t va)
+{
+	return page_get(va) & PAGE_OWNED;
+}
+
+/* mov $nr, %eax right before the syscall? An REX prefix would make it another instruction. */
+static bool follows_mov(const uint8_t *site, uint64_t nr)
+{
+	uint32_t imm;
+
+	memcpy(&imm, site - 4, 4);
+	return site[-5] == 0xb8 && (site[-6] & 0xf0) != 0x40 && imm == nr && nr < 512;
+}
+
+/* Length of the instruction at p when it is one that wrappers have between syscall and ret; 0: other. */
+static unsigned plain_length(const uint8_t *p)
+{
+	if (p[0] == 0x48 && p[1] == 0x3d)
+		return 6; /* cmp $imm32, %rax */
+	if (p[0] == 0x3d)
+		return 5; /* cmp $imm32, %eax */
+	if ((p[0] & 0xf0) == 0x70)
+		return 2; /* jcc rel8 */
+	if (p[0] == 0x0f && (p[1] & 0xf0) == 0x80)
+		return 6; /* jcc rel32 */
+	if ((p[0] & 0xf8) == 0x48 && (p[1] == 0x89 || p[1] == 0x8b || p[1] == 0x85) && p[2] >= 0xc0)
+		return 3; /* mov, test between registers */
+	if ((p[0] == 0x89 || p[0] == 0x85 || p[0] == 0x31) && p[1] >= 0xc0)
+		return 2;
+	return 0;
+}
+
+static unsigned nop_length(const uint8_t *p)
+{
+	unsigned n = 0;
+
+	while (p[n] == 0x66 || p[n] == 0x2e)
+		n++;
+	if (p[n] == 0x90 || (!n && p[0] == 0xcc))
+		return n + 1;
+	if (p[n] != 0x0f || p[n + 1] != 0x1f)
+		return 0;
+	switch (p[n + 2]) {
+	case 0x00:
+		return n + 3;
+	case 0x40:
+		return n + 4;
+	case 0x44:
+		return n + 5;
+	case 0x80:
+		return n + 7;
+	case 0x84:
+		return n + 8;
+	default:
+		return 0;
+	}
+}
+
+/* Five bytes of padding behind the function's ret, within reach of a short jump. NULL: none. */
+static const uint8_t *find_padding(const uint8_t *next, const uint8_t *end)
+{
+	const uint8_t *p = next, *start;
+
+	while (p + 8 < end && p - next < 64 && *p != 0xc3) {
+		unsigned n = plain_length(p);
+
+		if (!n)
+			return NULL;
+		p += n;
+	}
+	if (p + 16 > end || *p != 0xc3)
+		return NULL;
+	for (start = ++p; p - start < 5;) {
+		unsigned n = nop_length(p);
+
+		if (!n)
+			return NULL;
+		p += n;
+	}
+	return start - next <= 100 ? start : NULL;
+}
+
+static bool rewrite_mov(gva_t site, uint64_t nr)
+{
+	gva_t target = trampoline_add(site + 2, (int64_t)nr);
+	uint8_t *code = target ? writable_code(site - 5) : NULL;
+
+	if (!code)
+		return false;
+	code[0] = 0xe9;
+	put32(code + 1, site, target);
+	return true;
+}
+
+static bool rewrite_springboard(gva_t site, gva_t padding)
+{
+	gva_t target = trampoline_add(site + 2, -1);
+	uint8_t *code = target ? writable_code(site) : NULL;
+
+	if (!code)
+		return false;
+	code[padding - site] = 0xe9;
+	put32(code + (padding - site) + 1, padding + 5, target);
+	code[0] = 0xeb;
+	code[1] = (uint8_t)(padding - (site + 2));
+	return true;
+}
+
+static bool rewrite(gva_t site, uint64_t nr)
+{
+	const uint8_t *code = (const uint8_t *)site;
+	const uint8_t *padding;
+
+	if (site >> DF_PAGE_SHIFT == (site - 6) >> DF_PAGE_SHIFT && follows_mov(code, nr))
+		return rewrite_mov(site, nr);
+	padding = find_padding(code + 2, (const uint8_t *)(df_page_down(site) + DF_PAGE_SIZE));
+	return padding && rewrite_springboard(site, (gva_t)padding);
+}
+
+/* Called from entry.S on each trap, before the call itself. */
+void rewrite_site(gva_t next, uint64_t nr)
+{
+	gva_t site = next - 2;
+	unsigned i = (unsigned)(site ^ site >> 8) % SEEN;
+
+	if (seen[i].site != site) {
+		seen[i].site = site;
+		seen[i].traps = 0;
+	}
+	if (seen[i].traps == REFUSED)
+		return;
+	if (++seen[i].traps < TRAPS_BEFORE && !page_is_owned(site))
+		return;
+	if (rewrite(site, nr)) {
+		request_page->stats.rewritten_sites++;
+		current->work |= WORK_RETURN; /* iretq also orders the new code before its execution */
+		seen[i].site = 0;
+	} else {
+		seen[i].traps = REFUSED;
+	}
+	map_flush();
 }

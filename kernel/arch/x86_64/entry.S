@@ -39,7 +39,23 @@ syscall_entry:
 	pushq $USER_SS
 	pushq user_rsp(%rip)
 	pushq save_r11(%rip)
-	jmp syscall_common
+	pushq $USER_CS
+	push %rcx
+	sub $16, %rsp
+	push %rax
+	push_registers $-38
+	cld
+	mov %rcx, %rdi
+	mov %eax, %esi
+	call rewrite_site
+	mov FRAME_ORIG_RAX(%rsp), %rax
+	mov FRAME_RDI(%rsp), %rdi
+	mov FRAME_RSI(%rsp), %rsi
+	mov FRAME_RDX(%rsp), %rdx
+	mov FRAME_R10(%rsp), %r10
+	mov FRAME_R8(%rsp), %r8
+	mov FRAME_R9(%rsp), %r9
+	jmp syscall_framed
 
 /* From a trampoline (mm/rewrite.c): rcx is the address behind the syscall instruction. */
 	.globl syscall_fast
@@ -50,12 +66,12 @@ syscall_fast:
 	pushq $USER_SS
 	pushq user_rsp(%rip)
 	pushfq
-syscall_common:
 	pushq $USER_CS
 	push %rcx
 	sub $16, %rsp
 	push %rax
 	push_registers $-38
+syscall_framed:
 	testl $FLAGS_ODD, FRAME_RFLAGS(%rsp)
 	jnz odd_flags
 flags_clean:

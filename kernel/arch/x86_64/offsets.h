@@ -13,6 +13,7 @@
 #define FRAME_RDX 96
 #define FRAME_RSI 104
 #define FRAME_RDI 112
+#define FRAME_ORIG_RAX 120
 #define FRAME_VECTOR 128
 #define FRAME_RIP 144
 #define FRAME_RFLAGS 160
