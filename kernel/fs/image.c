@@ -300,6 +300,7 @@ static void release(struct node *n)
 }
 
 static const struct node_ops image_node_ops = {
+	.lasting = true,
 	.lookup = lookup,
 	.next = next,
 	.target = target,

@@ -155,6 +155,8 @@ int64_t sys_unlinkat(arg dirfd, arg path, arg flags)
 	r = remove_checks(&w, flags & AT_REMOVEDIR);
 	if (r == 0)
 		r = w.dir->ops->unlink(w.dir, w.name, w.name_bytes, w.node);
+	if (r == 0)
+		walk_forget(w.dir, w.name, w.name_bytes);
 	walk_end(&w);
 	return r;
 }
@@ -292,6 +294,8 @@ int64_t sys_renameat2(arg from_fd, arg from, arg to_fd, arg to, arg flags)
 		a = side_of(&f);
 		b = side_of(&t);
 		r = f.dir->ops->rename(&a, &b, flags & RENAME_EXCHANGE);
+		walk_forget(f.dir, f.name, f.name_bytes);
+		walk_forget(t.dir, t.name, t.name_bytes);
 	}
 	walk_end(&t);
 out_from:

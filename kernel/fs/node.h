@@ -67,6 +67,8 @@ struct rename_side {
 };
 
 struct node_ops {
+	/* A name that was found leads to the same node until it is removed or replaced: walks may remember it. */
+	bool lasting;
 	/* Directories: the named child with a reference, placed (node_place). Never "." or "..". */
 	int (*lookup)(struct node *dir, const char *name, unsigned name_bytes, struct node **out);
 	/* Directories: the entry at *pos, which moves on; the first is at 2, "." and ".." are the

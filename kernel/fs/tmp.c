@@ -27,8 +27,7 @@ struct node_time tmp_now(void)
 {
 	uint64_t now = clock_realtime();
 
-	return (struct node_time){
-		.s = (int64_t)(now / NS_PER_S), .ns = (uint32_t)(now % NS_PER_S)};
+	return (struct node_time){.s = (int64_t)(now / NS_PER_S), .ns = (uint32_t)(now % NS_PER_S)};
 }
 
 int tmp_new(struct mount *mount, const struct node_new *what, struct tmp_node **out)
@@ -276,6 +275,7 @@ static int64_t sys_memfd_create(uint64_t name, uint64_t flags)
 /* --- start --- */
 
 const struct node_ops tmp_ops = {
+	.lasting = true,
 	.lookup = tmp_lookup,
 	.next = tmp_next,
 	.target = target,

@@ -13,6 +13,12 @@
 #define LINKS_MAX 40
 
 static char buffer[2 * PATH_BYTES_MAX];
+
+/* The nodes that names led to last, each with a reference, by a hash of directory and name. A node knows its
+ * place, which says whether it is still the answer. */
+#define RECENT 128u
+static struct node *recent[RECENT];
+
 #define PATH_START (buffer + PATH_BYTES_MAX)
 
 int walk_fetch(gva_t path)
@@ -92,14 +98,47 @@ static int expand(struct node *link, char **rest)
 	return 0;
 }
 
+static struct node **slot(const struct node *dir, const char *name, unsigned name_bytes)
+{
+	uint32_t h = (uint32_t)((uintptr_t)dir >> 4);
+
+	for (unsigned i = 0; i < name_bytes; i++)
+		h = (h ^ (uint8_t)name[i]) * 16777619u;
+	return &recent[(h ^ h >> 15) % RECENT];
+}
+
+void walk_forget(struct node *dir, const char *name, unsigned name_bytes)
+{
+	struct node **s = slot(dir, name, name_bytes), *n = *s;
+
+	*s = NULL;
+	node_unref(n);
+}
+
 static int child(struct node *dir, const char *name, unsigned name_bytes, struct node **out)
 {
 	struct mount *m = mount_at(dir, name, name_bytes);
+	struct node **s, *old;
+	int r;
 
-	if (!m)
+	if (m) {
+		*out = node_ref(m->root);
+		return 0;
+	}
+	if (!dir->ops->lasting)
 		return dir->ops->lookup(dir, name, name_bytes, out);
-	*out = node_ref(m->root);
-	return 0;
+	s = slot(dir, name, name_bytes);
+	old = *s;
+	if (old && old->parent == dir && !old->gone && strcmp(old->name, name) == 0) {
+		*out = node_ref(old);
+		return 0;
+	}
+	r = dir->ops->lookup(dir, name, name_bytes, out);
+	if (r == 0) {
+		*s = node_ref(*out);
+		node_unref(old);
+	}
+	return r;
 }
 
 /* State of a walk: `dir` is where it is (with a reference), `p` what is left. */

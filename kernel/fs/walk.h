@@ -41,5 +41,7 @@ int walk_path(const char *path) must_check;
  * walk_end. */
 int walk(int dirfd, unsigned flags, struct walk *w) must_check;
 void walk_end(struct walk *w);
+/* The name was removed or replaced: lets go of the node that walks remember for it. */
+void walk_forget(struct node *dir, const char *name, unsigned name_bytes);
 
 #endif
