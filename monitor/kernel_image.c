@@ -58,7 +58,7 @@ static int take_rx(struct kernel_image *k, struct headers *h, const Elf64_Phdr *
 {
 	struct df_feature_header f;
 
-	if (ph->p_vaddr == DF_VA_STUB)
+	if (ph->p_vaddr == DF_VA_STUB || ph->p_vaddr == DF_VA_VDSO)
 		return add_segment(k, ph);
 	if (pread(k->fd, &f, sizeof(f), (off_t)ph->p_offset) != sizeof(f) ||
 	    f.magic != DF_FEATURE_MAGIC || f.name[15] || f.needs[15])

@@ -26,6 +26,7 @@
 #define SCRIPT_DEPTH 4
 #define VECTOR_MAX 4096 /* arguments or variables */
 #define RANDOM_BYTES 16
+#define PATH_BYTES 4096
 
 struct program program;
 struct fs_hooks fs_hooks;
@@ -326,9 +327,15 @@ static void set_identity(struct file *f, const char *path)
 {
 	const char *base = str_last(path, '/');
 
+	char *buf = kmalloc(PATH_BYTES);
+
+	if (!buf)
+		return;
 	/* What the path led to: it may have been a link, or /proc/self/exe. */
-	if (!f->ops->path || f->ops->path(f, program.path, sizeof(program.path)) < 0 || fs_hooks.open == NULL)
-		ksnprintf(program.path, sizeof(program.path), "%s", path);
+	if (!fs_hooks.open || !f->ops->path || f->ops->path(f, buf, PATH_BYTES) < 0)
+		ksnprintf(buf, PATH_BYTES, "%s", path);
+	kfree(program.path);
+	program.path = buf;
 	ksnprintf(current->name, sizeof(current->name), "%s", base ? base + 1 : path);
 }
 

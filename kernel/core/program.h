@@ -9,7 +9,7 @@
 #include <kernel/core/file.h>
 
 struct program {
-	char path[4096]; /* absolute; what /proc/self/exe shows */
+	char *path; /* absolute; what /proc/self/exe shows */
 	gva_t args_start, args_end, env_start, env_end; /* string areas on the stack */
 	gva_t stack_top, stack_low;
 	gva_t brk_start, brk;

@@ -11,7 +11,7 @@
 #include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/time/clock.h>
-#include <asm/errno.h>
+#include <kernel/core/errno.h>
 #include <asm/signal.h>
 
 #define TICK_NS 10000000ULL
@@ -88,18 +88,20 @@ static uint64_t next_deadline(bool interrupts_only)
 /* Arms or disarms the monitor's tick for what the program could miss while it runs. */
 static void tick_arm(void)
 {
-	uint64_t want = next_deadline(true), now;
+	/* With one thread only what must interrupt it counts; a sleeping one's deadline does, too. */
+	uint64_t want = next_deadline(thread_count == 1), now = clock_monotonic();
 
+	if (armed_ns <= now)
+		armed_ns = 0; /* it has come, or is on its way */
 	if (!list_empty(&run_queue)) {
 		/* A tick that is due soon serves as the time slice. */
-		now = clock_monotonic();
 		want = min(want, armed_ns > now && armed_ns <= now + TICK_NS ? armed_ns : now + TICK_NS);
 	}
 	want = want == DF_FOREVER ? 0 : max(want, (uint64_t)1);
-	if (want == armed_ns)
-		return;
 	/* A needless tick is cheaper than a hypercall: one armed earlier stays. */
-	if (!want && armed_ns)
+	if (armed_ns && (!want || armed_ns <= want))
+		return;
+	if (want == armed_ns)
 		return;
 	armed_ns = want;
 	hypercall(DF_CALL_TIMER, want, 0, 0, 0);
@@ -219,7 +221,7 @@ static void schedule(uint64_t deadline_ns)
 			struct thread *next = list_entry(run_queue.next, struct thread, run);
 
 			list_del(&next->run);
-			if (!list_empty(&run_queue))
+			if (thread_count > 1)
 				tick_arm();
 			if (next != current)
 				switch_to(next);

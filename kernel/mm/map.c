@@ -61,7 +61,8 @@ int page_set(gva_t va, uint32_t entry)
 	return 0;
 }
 
-static struct df_map_range batch[DF_MAP_RANGES_MAX];
+/* The batch grows where the hypercall wants it: until map_flush no other call may use the data page. */
+#define batch ((struct df_map_range *)request_page->data)
 static unsigned batch_count;
 
 void map_add(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot)
@@ -93,7 +94,6 @@ void map_flush(void)
 
 	if (!batch_count)
 		return;
-	memcpy(request_page->data, batch, batch_count * sizeof(batch[0]));
 	r = hypercall(DF_CALL_MAP, batch_count, 0, 0, 0);
 	batch_count = 0;
 	if (r == DF_MAP_APPLY)

@@ -5,7 +5,7 @@
  * A site is looked at only when it traps, so there is no scanning for byte patterns that may be data.
  * Two shapes are rewritten, on a private copy of the page (through its address in the arena):
  *
- *   mov $nr, %eax; syscall     the mov becomes a jmp to a trampoline that does the same and enters
+ *   5-byte mov; syscall        (`mov $nr, %eax`, or between a register and the stack) the mov becomes a jmp to a trampoline that does the same and enters
  *                              the kernel. The syscall instruction stays: a jump to it still traps.
  *   syscall; ...; ret; padding the syscall becomes a short jmp to the padding, which jumps on to a
  *                              trampoline. What follows the syscall is decoded up to the ret, so
@@ -20,9 +20,10 @@
 #include <kernel/mm/rewrite.h>
 #include <kernel/mm/user.h>
 
-#define SEEN 256 /* sites whose traps are counted */
+#define SEEN 64 /* sites whose traps are counted */
 #define TRAPS_BEFORE 4 /* a copied page costs a hypercall; a site that traps more often is worth it */
 #define REFUSED 255
+#define MOVED_BYTES 5
 #define TRAMPOLINE_BYTES 24
 #define ENTRY_BYTES 8 /* at the start of a trampoline page: the kernel's entry */
 #define REACH 0x7ff00000LL
@@ -108,8 +109,8 @@ static uint8_t *put32(uint8_t *p, gva_t va_behind, gva_t target)
 	return p + 4;
 }
 
-/* A trampoline for the call that continues at `next`; with nr >= 0 it loads the number first. */
-static gva_t trampoline_add(gva_t next, int64_t nr)
+/* A trampoline for the call that continues at `next`; it begins with the moved instruction, if any. */
+static gva_t trampoline_add(gva_t next, const uint8_t *moved)
 {
 	struct trampolines *t = trampolines_near(next);
 	uint8_t *start, *p;
@@ -119,12 +120,9 @@ static gva_t trampoline_add(gva_t next, int64_t nr)
 		return 0;
 	start = p = t->alias + t->used;
 	va = t->va + t->used;
-	if (nr >= 0) {
-		uint32_t imm = (uint32_t)nr;
-
-		*p++ = 0xb8; /* mov $nr, %eax */
-		memcpy(p, &imm, 4);
-		p += 4;
+	if (moved) {
+		memcpy(p, moved, MOVED_BYTES);
+		p += MOVED_BYTES;
 	}
 	*p++ = 0x48; /* lea next(%rip), %rcx */
 	*p++ = 0x8d;
@@ -165,6 +163,15 @@ static bool follows_mov(const uint8_t *site, uint64_t nr)
 
 	memcpy(&imm, site - 4, 4);
 	return site[-5] == 0xb8 && (site[-6] & 0xf0) != 0x40 && imm == nr && nr < 512;
+}
+
+/* mov between a 64-bit register and 8-bit offset from rsp right before the syscall, no prefix? */
+static bool follows_stack_mov(const uint8_t *site)
+{
+	const uint8_t *p = site - MOVED_BYTES;
+
+	return (p[0] & 0xf8) == 0x48 && (p[1] == 0x8b || p[1] == 0x89) && (p[2] & 0xc7) == 0x44 &&
+	       p[3] == 0x24 && p[-1] != 0x66 && (p[-1] & 0xf0) != 0x40 && (p[-1] & 0xfc) != 0xf0;
 }
 
 /* Length of the instruction at p when it is one that wrappers have between syscall and ret; 0: other. */
@@ -235,9 +242,9 @@ static const uint8_t *find_padding(const uint8_t *next, const uint8_t *end)
 	return start - next <= 100 ? start : NULL;
 }
 
-static bool rewrite_mov(gva_t site, uint64_t nr)
+static bool rewrite_mov(gva_t site)
 {
-	gva_t target = trampoline_add(site + 2, (int64_t)nr);
+	gva_t target = trampoline_add(site + 2, (const uint8_t *)site - MOVED_BYTES);
 	uint8_t *code = target ? writable_code(site - 5) : NULL;
 
 	if (!code)
@@ -249,7 +256,7 @@ static bool rewrite_mov(gva_t site, uint64_t nr)
 
 static bool rewrite_springboard(gva_t site, gva_t padding)
 {
-	gva_t target = trampoline_add(site + 2, -1);
+	gva_t target = trampoline_add(site + 2, NULL);
 	uint8_t *code = target ? writable_code(site) : NULL;
 
 	if (!code)
@@ -266,8 +273,9 @@ static bool rewrite(gva_t site, uint64_t nr)
 	const uint8_t *code = (const uint8_t *)site;
 	const uint8_t *padding;
 
-	if (site >> DF_PAGE_SHIFT == (site - 6) >> DF_PAGE_SHIFT && follows_mov(code, nr))
-		return rewrite_mov(site, nr);
+	if (site >> DF_PAGE_SHIFT == (site - 6) >> DF_PAGE_SHIFT &&
+	    (follows_mov(code, nr) || follows_stack_mov(code)))
+		return rewrite_mov(site);
 	padding = find_padding(code + 2, (const uint8_t *)(df_page_down(site) + DF_PAGE_SIZE));
 	return padding && rewrite_springboard(site, (gva_t)padding);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The vDSO: a small shared object with the clock functions, mapped by the monitor. */
+/* The vDSO: a small shared object with the clock functions (vdso.c), part of every guest. */
 #ifndef KERNEL_VDSO_H
 #define KERNEL_VDSO_H
 
-#include <dayfly/types.h>
+#include <dayfly/layout.h>
 
 /* Address of its ELF header, for AT_SYSINFO_EHDR. */
 static inline gva_t vdso_address(void)
 {
-	return 0;
+	return DF_VA_VDSO;
 }
 
 #endif

@@ -34,6 +34,6 @@
 #define FLAGS_CLEAN 0x202
 /* AC, NT, DF, TF: flags that must not be set while the kernel runs. */
 #define FLAGS_ODD 0x44500
-#define CALL_LIMIT 512
+#define CALL_LIMIT 464
 
 #endif
