@@ -5,6 +5,7 @@
  */
 #include <kernel/fs/node.h>
 
+#include <asm/ioctls.h>
 #include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
@@ -177,6 +178,14 @@ static int64_t plain_seek(struct file *f, int64_t offset, int whence)
 	return offset;
 }
 
+static int64_t plain_ioctl(struct file *f, unsigned long request, gva_t arg)
+{
+	uint64_t size = node_size(node_of(f));
+	int left = (int)(size - min(size, f->pos));
+
+	return request == FIONREAD ? user_put(arg, &left) : -ENOTTY;
+}
+
 static int plain_truncate(struct file *f, uint64_t size)
 {
 	struct node *n = node_of(f);
@@ -235,6 +244,7 @@ static const struct file_ops plain_ops = {
 	.write = plain_write,
 	.seek = plain_seek,
 	.stat = node_file_stat,
+	.ioctl = plain_ioctl,
 	.truncate = plain_truncate,
 	.frame = plain_frame,
 	.frames = plain_frames,

@@ -295,7 +295,7 @@ static void release(struct node *n)
 
 	if (i->tail)
 		frames_free(i->tail, 1);
-	node_unplace(n);
+	kfree(n->name);
 	kfree(i);
 }
 

@@ -17,11 +17,17 @@ uint32_t fs_umask = 022;
 
 void node_unref(struct node *n)
 {
-	if (!n)
-		return;
-	kassert(n->refs > 0);
-	if (--n->refs == 0)
+	/* A node may be the last that holds its directory, and so on up: a loop, because a program can make the
+	 * chain longer than our stack. */
+	while (n) {
+		struct node *parent = n->parent;
+		kassert(n->refs > 0);
+		if (--n->refs > 0)
+			return;
+		n->parent = NULL;
 		n->ops->release(n);
+		n = parent;
+	}
 }
 
 int node_place(struct node *n, struct node *parent, const char *name, unsigned name_bytes)

@@ -87,7 +87,7 @@ struct node_ops {
 	/* As in struct file_ops. */
 	int (*frame)(struct node *n, uint64_t index, bool write, gpa_t *gpa);
 	uint64_t (*frames)(struct node *n, uint64_t index, uint64_t most, gpa_t *gpa);
-	/* The last reference is gone: frees the node. Calls node_unplace. */
+	/* The last reference is gone: frees the node and its name. The parent's reference was taken away before. */
 	void (*release)(struct node *n);
 
 	/* --- NULL in file systems that are read-only --- */

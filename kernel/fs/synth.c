@@ -232,7 +232,7 @@ static int open(struct node *n, unsigned flags, struct file **out)
 static void release(struct node *n)
 {
 	text_free(&synth_node(n)->text);
-	node_unplace(n);
+	kfree(n->name);
 	kfree(synth_node(n));
 }
 

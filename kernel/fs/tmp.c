@@ -30,12 +30,30 @@ struct node_time tmp_now(void)
 	return (struct node_time){.s = (int64_t)(now / NS_PER_S), .ns = (uint32_t)(now % NS_PER_S)};
 }
 
+static uint64_t used_nodes; /* nodes that are not the image's, and entries */
+
+int tmp_count(void)
+{
+	if (used_nodes >= mm_total_bytes() >> DF_PAGE_SHIFT)
+		return -ENOSPC;
+	used_nodes++;
+	return 0;
+}
+
+void tmp_uncount(void)
+{
+	used_nodes--;
+}
+
 int tmp_new(struct mount *mount, const struct node_new *what, struct tmp_node **out)
 {
-	struct tmp_node *n = kzalloc(sizeof(*n));
+	struct tmp_node *n;
 
-	if (!n)
+	if (tmp_count() < 0)
 		return -ENOSPC;
+	n = kzalloc(sizeof(*n));
+	if (!n)
+		goto out_uncount;
 	n->node = (struct node){
 		.ops = &tmp_ops, .mount = mount, .refs = 1, .mode = what->mode, .ino = ++next_ino};
 	n->nlink = S_ISDIR(what->mode) ? 2 : 1;
@@ -47,13 +65,16 @@ int tmp_new(struct mount *mount, const struct node_new *what, struct tmp_node **
 		n->target = kmalloc(what->target_bytes);
 		if (!n->target) {
 			kfree(n);
-			return -ENOSPC;
+			goto out_uncount;
 		}
 		memcpy(n->target, what->target, what->target_bytes);
 		n->size = what->target_bytes;
 	}
 	*out = n;
 	return 0;
+out_uncount:
+	tmp_uncount();
+	return -ENOSPC;
 }
 
 int tmp_lower(uint64_t nid, struct mount *mount, struct tmp_node **out)
@@ -124,7 +145,9 @@ static void release(struct node *node)
 {
 	struct tmp_node *n = tmp_node(node), **p;
 
-	if (n->has_lower) {
+	if (!n->has_lower) {
+		tmp_uncount();
+	} else {
 		for (p = &lower_nodes[n->lower.nid % LOWER_BUCKETS]; *p != n;)
 			p = &(*p)->next;
 		*p = n->next;
@@ -135,7 +158,7 @@ static void release(struct node *node)
 		tmp_data_free(&n->data);
 	else if (S_ISLNK(node->mode))
 		kfree(n->target);
-	node_unplace(node);
+	kfree(node->name);
 	kfree(n);
 }
 
@@ -204,8 +227,8 @@ static void space(struct statfs *st)
 {
 	st->f_blocks = (long)(mm_total_bytes() >> DF_PAGE_SHIFT);
 	st->f_bfree = st->f_bavail = (long)(mm_free_bytes() >> DF_PAGE_SHIFT);
-	st->f_files = st->f_blocks;
-	st->f_ffree = st->f_bfree;
+	st->f_files = st->f_blocks / 2;
+	st->f_ffree = st->f_files - (long)used_nodes / 2;
 }
 
 /* --- memfd --- */

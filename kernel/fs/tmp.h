@@ -74,6 +74,11 @@ static inline struct tmp_node *tmp_node(struct node *n)
 
 extern const struct node_ops tmp_ops;
 
+/* Nodes and entries take kernel memory: together at most as many as the machine has pages, so about half as many
+ * files, as in Linux. -ENOSPC. */
+int tmp_count(void) must_check;
+void tmp_uncount(void);
+
 /* tmp.c */
 int tmp_new(struct mount *mount, const struct node_new *what, struct tmp_node **out) must_check;
 int tmp_lower(uint64_t nid, struct mount *mount,

@@ -66,11 +66,13 @@ static int add(struct tmp_dir *d, const char *name, unsigned name_bytes, struct 
 {
 	struct tmp_entry *e, **bucket;
 
-	if (grow(d) < 0)
+	if (grow(d) < 0 || tmp_count() < 0)
 		return -ENOSPC;
 	e = kmalloc(sizeof(*e) + name_bytes);
-	if (!e)
+	if (!e) {
+		tmp_uncount();
 		return -ENOSPC;
+	}
 	e->node = NULL;
 	e->hash = hash_of(name, name_bytes);
 	e->name_bytes = (uint8_t)name_bytes;
@@ -96,6 +98,7 @@ static void drop(struct tmp_dir *d, struct tmp_entry *e)
 		d->hint = NULL;
 	list_del(&e->list);
 	d->entries--;
+	tmp_uncount();
 	kfree(e);
 }
 
