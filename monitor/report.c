@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "backtrace.h"
 #include "report.h"
 
 /* Guest text may hold terminal escapes. */
@@ -51,10 +52,51 @@ static void print_regs(const struct df_regs *r)
 			i % 4 == 3 || i == 17 ? "\n" : "");
 }
 
+/* The signals that end in a report (kernel/core/program.c: dumps_core). */
+static const char *signal_name(int signal)
+{
+	static const char *const names[] = {
+		[SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
+		[SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",   [SIGSEGV] = "SIGSEGV", [SIGXCPU] = "SIGXCPU",
+		[SIGXFSZ] = "SIGXFSZ", [SIGSYS] = "SIGSYS",
+	};
+
+	if (signal < (int)(sizeof(names) / sizeof(names[0])) && names[signal])
+		return names[signal];
+	return "a signal";
+}
+
+/* What the processor objected to, in words. Empty: no exception, the signal was sent. */
+static void describe(char *out, size_t size, const struct df_fault *f)
+{
+	static const char *const words[32] = {
+		[0] = "division by zero or overflow", [1] = "single step",
+		[3] = "breakpoint",		      [4] = "overflow trap",
+		[5] = "bound check",		      [6] = "invalid instruction",
+		[7] = "no floating-point unit",	      [12] = "stack segment fault",
+		[13] = "privileged instruction or bad address",
+		[16] = "floating-point error",	      [17] = "unaligned access",
+		[19] = "floating-point error (SSE)",
+	};
+
+	*out = 0;
+	if (f->vector == 14)
+		snprintf(out, size, ": %s address %#llx, %s",
+			 f->error & 16	? "executing"
+			 : f->error & 2 ? "writing"
+					: "reading",
+			 (unsigned long long)f->address,
+			 f->signal == SIGBUS ? "behind the end of the file"
+			 : f->error & 1	     ? "not allowed"
+					     : "not mapped");
+	else if (f->vector < 32 && words[f->vector])
+		snprintf(out, size, ": %s", words[f->vector]);
+}
+
 void report_fault(struct vm *vm, const uint8_t *data)
 {
 	struct df_fault f;
-	char maps[DF_DATA_BYTES - sizeof(f) + 1];
+	char maps[DF_DATA_BYTES - sizeof(f) + 1], what[100];
 	int signal;
 
 	memcpy(&f, data, sizeof(f));
@@ -62,16 +104,10 @@ void report_fault(struct vm *vm, const uint8_t *data)
 	maps[sizeof(maps) - 1] = 0;
 	sanitize(maps);
 	signal = f.signal & 127;
-	fprintf(stderr, "dayfly: %s: the program died of SIG%s (%s)", vm->options->program,
-		sigabbrev_np(signal) ? sigabbrev_np(signal) : "?",
-		sigdescr_np(signal) ? sigdescr_np(signal) : "unknown signal");
-	if (f.vector == 14)
-		fprintf(stderr, ", %s address %#llx", f.error & 16 ? "executing" : f.error & 2 ? "writing" : "reading",
-			(unsigned long long)f.address);
-	fprintf(stderr, "\n");
+	describe(what, sizeof(what), &f);
+	fprintf(stderr, "dayfly: %s died of %s%s\n", vm->options->program, signal_name(signal), what);
 	print_regs(&f.regs);
-	if (maps[0])
-		fprintf(stderr, "%s", maps);
+	backtrace_program(vm, &f.regs, maps);
 	vm_end(vm, 128 + signal, NULL);
 }
 
@@ -86,6 +122,7 @@ void report_panic(struct vm *vm, const uint8_t *data, uint64_t bytes)
 
 void report_stop(struct vm *vm, const char *what)
 {
+	struct df_regs regs;
 	struct kvm_regs r;
 
 	vm_end(vm, 125,
@@ -95,8 +132,10 @@ void report_stop(struct vm *vm, const char *what)
 	       what);
 	if (ioctl(vm->vcpu_fd, KVM_GET_REGS, &r))
 		return;
-	print_regs(&(struct df_regs){r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx,	r.r11,	 r.r10, r.r9,
-				     r.r8,  r.rax, r.rcx, r.rdx, r.rsi, r.rdi,	r.rip, r.rflags, r.rsp});
+	regs = (struct df_regs){r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,	   r.r9,
+				r.r8,  r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.rflags, r.rsp};
+	print_regs(&regs);
+	backtrace_kernel(vm, &regs);
 }
 
 void report_stats(const struct vm *vm)

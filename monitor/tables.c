@@ -182,3 +182,27 @@ int tables_commit(struct tables *t)
 	}
 	return t->apply && t->apply->count ? DF_MAP_APPLY : 0;
 }
+
+bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa)
+{
+	gpa_t table = tables_root(t);
+
+	if (va >= DF_VA_PROGRAM_MAX)
+		return false;
+	for (int level = 3; level >= 0; level--) {
+		const uint64_t *host = memory_at(t->memory, table, DF_PAGE_SIZE, false);
+		uint64_t e, offset = (1ULL << (DF_PAGE_SHIFT + 9 * level)) - 1;
+
+		if (!host)
+			return false;
+		e = host[index_at(va, level)];
+		if (!(e & PTE_PRESENT) || !(e & PTE_USER))
+			return false;
+		if (!level || (level == 1 && (e & PTE_LARGE))) {
+			*gpa = (e & PTE_ADDRESS & ~offset) | (va & offset);
+			return true;
+		}
+		table = e & PTE_ADDRESS;
+	}
+	return false;
+}

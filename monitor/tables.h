@@ -34,5 +34,7 @@ gpa_t tables_root(const struct tables *t);
 int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t prot, unsigned flags);
 /* After the last tables_map of a request: 1 when the guest must execute `int $4`, 0, or -errno. */
 int tables_commit(struct tables *t);
+/* Where the page at va lies that ring 3 can read; false when there is none. */
+bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa);
 
 #endif
