@@ -67,11 +67,16 @@ static bool range_ok(const struct vm *vm, const struct df_map_range *r)
 	const struct memory_range *files = &vm->memory.range[MEMORY_FILES];
 	uint64_t bytes = r->pages << DF_PAGE_SHIFT;
 
-	if (!r->pages || r->pages >= 1ULL << 35 || r->prot > 7 || r->reserved ||
+	if (!r->pages || r->pages >= 1ULL << 35 || r->prot > 7 ||
 	    ((r->va | r->gpa) & DF_PAGE_MASK) || !df_va_is_program(r->va, bytes))
 		return false;
 	if (!r->prot)
-		return !r->gpa;
+		return !r->gpa && !r->copy_bytes;
+	if (r->copy_bytes &&
+	    (r->copy_bytes > bytes || r->source < arena->gpa ||
+	     !memory_at(&vm->memory, r->gpa, r->copy_bytes, true) ||
+	     !memory_at(&vm->memory, r->source, r->copy_bytes, false)))
+		return false;
 	if (r->gpa >= arena->gpa && r->gpa - arena->gpa < arena->bytes)
 		return bytes <= arena->bytes - (r->gpa - arena->gpa);
 	return r->gpa >= files->gpa && r->gpa - files->gpa < files->bytes &&
@@ -91,6 +96,10 @@ static int64_t call_map(struct vm *vm, const struct df_request *q)
 
 		if (!range_ok(vm, &ranges[i]))
 			return malformed(vm, q, "a range that may not be mapped");
+		if (ranges[i].copy_bytes)
+			memmove(memory_at(&vm->memory, ranges[i].gpa, ranges[i].copy_bytes, true),
+				memory_at(&vm->memory, ranges[i].source, ranges[i].copy_bytes, false),
+				ranges[i].copy_bytes);
 		r = tables_map(&vm->tables, ranges[i].va, ranges[i].pages, ranges[i].gpa, ranges[i].prot,
 			       TABLES_USER);
 		if (r) {

@@ -31,7 +31,7 @@ static int add_segment(struct kernel_image *k, const Elf64_Phdr *ph)
 
 	if (k->segment_count == KERNEL_SEGMENTS_MAX || (ph->p_vaddr & DF_PAGE_MASK) ||
 	    (ph->p_offset & DF_PAGE_MASK) || ph->p_filesz > ph->p_memsz ||
-	    ph->p_memsz > DF_FEATURE_WINDOW)
+	    ph->p_memsz > DF_KERNEL_MAX)
 		return -EINVAL;
 	*s = (struct kernel_segment){
 		.va = ph->p_vaddr,
@@ -48,6 +48,7 @@ static int add_segment(struct kernel_image *k, const Elf64_Phdr *ph)
 struct headers {
 	Elf64_Phdr ph[HEADERS_MAX];
 	unsigned count;
+	gva_t writable[DF_FEATURES_MAX]; /* of chosen features */
 	char known[DF_FEATURES_MAX * 17]; /* names met, for the error text */
 	char chosen[DF_FEATURES_MAX * 17];
 };
@@ -73,15 +74,16 @@ static int take_rx(struct kernel_image *k, struct headers *h, const Elf64_Phdr *
 	}
 	if (k->feature_count == DF_FEATURES_MAX)
 		return -EINVAL;
+	h->writable[k->feature_count] = f.writable;
 	k->feature[k->feature_count++] = ph->p_vaddr;
 	strcat(strcat(h->chosen, ","), f.name);
 	return add_segment(k, ph);
 }
 
-static int take_rw(struct kernel_image *k, const Elf64_Phdr *ph)
+static int take_rw(struct kernel_image *k, const struct headers *h, const Elf64_Phdr *ph)
 {
 	for (unsigned i = 0; i < k->feature_count; i++)
-		if (k->feature[i] + DF_FEATURE_RW == ph->p_vaddr)
+		if (h->writable[i] == ph->p_vaddr)
 			return add_segment(k, ph);
 	return 0;
 }
@@ -115,7 +117,7 @@ static int read_segments(struct kernel_image *k, const Elf64_Ehdr *eh, const cha
 
 		if (ph->p_type != PT_LOAD || !ph->p_memsz)
 			continue;
-		r = (ph->p_flags & PF_W) ? take_rw(k, ph) : take_rx(k, &h, ph, features, err);
+		r = (ph->p_flags & PF_W) ? take_rw(k, &h, ph) : take_rx(k, &h, ph, features, err);
 	}
 	return r ? r : check_names(&h, features, err);
 }

@@ -78,6 +78,12 @@ int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct d
 	return 0;
 }
 
+void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset, uint64_t bytes)
+{
+	/* Only an optimisation: an old kernel without it allocates later. */
+	madvise(m->range[r].host + offset, bytes, MADV_POPULATE_WRITE);
+}
+
 int memory_replug_tables(struct memory *m)
 {
 	struct memory_range *range = &m->range[MEMORY_TABLES];

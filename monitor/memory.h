@@ -47,6 +47,8 @@ int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, u
 		    struct df_err *err);
 /* Plugs `bytes` more (page aligned, within max_bytes) as one slot. */
 int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err);
+/* Makes the host allocate these pages now, in one go, instead of at each first access. */
+void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset, uint64_t bytes);
 /* Deletes and re-adds the page tables' slot: KVM forgets every shadow of them. */
 int memory_replug_tables(struct memory *m);
 

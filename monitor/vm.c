@@ -25,6 +25,8 @@
 #define KHEAP_FIRST (256ULL << 10)
 #define STACK_BYTES (8 * MIB)
 #define STACKS_FIRST 1
+#define KHEAP_TOUCHED (16 * DF_PAGE_SIZE)
+#define STACK_TOUCHED (4 * DF_PAGE_SIZE)
 
 static int open_kvm(struct vm *vm, struct df_err *err)
 {
@@ -61,22 +63,19 @@ static uint8_t *system_host(const struct vm *vm, gpa_t gpa)
 	return vm->memory.range[MEMORY_SYSTEM].host + (gpa - DF_GPA_SYSTEM);
 }
 
+/*
+ * A private copy, though the file could be mapped: KVM brings in the neighbours of a page that the
+ * guest touches only where the host's mapping is writable, and an exit costs more than copying eight
+ * pages.
+ */
 static int load_segment(struct vm *vm, const struct kernel_segment *s, struct df_err *err)
 {
 	gpa_t gpa = system_pages(vm, s->pages);
-	uint8_t *host = system_host(vm, gpa);
 	uint32_t prot = s->writable ? DF_PROT_READ | DF_PROT_WRITE : DF_PROT_READ | DF_PROT_EXEC;
-	uint64_t bytes = s->pages << DF_PAGE_SHIFT;
 
-	if (s->writable) {
-		if (pread(vm->kernel.fd, host, s->file_bytes, (off_t)s->offset) !=
-		    (ssize_t)s->file_bytes)
-			return df_err_set(err, -EIO, "the kernel image is shorter than it says");
-	} else if (mmap(host, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, vm->kernel.fd,
-			(off_t)s->offset) == MAP_FAILED) {
-		return df_err_set(err, -errno, "can not map the kernel image: %s",
-				  df_errno_text(errno));
-	}
+	if (pread(vm->kernel.fd, system_host(vm, gpa), s->file_bytes, (off_t)s->offset) !=
+	    (ssize_t)s->file_bytes)
+		return df_err_set(err, -EIO, "the kernel image is shorter than it says");
 	return tables_map(&vm->tables, s->va, s->pages, gpa, prot, TABLES_USER);
 }
 
@@ -101,9 +100,9 @@ static void fill_descriptors(struct vm *vm, uint8_t *gdt_page, uint8_t *idt_page
 	gdt[DF_TSS_SELECTOR / 8] = limit | (DF_VA_TSS & 0xffffff) << 16 | 0x8bULL << 40 |
 				   (DF_VA_TSS >> 24 & 0xff) << 56;
 	gdt[DF_TSS_SELECTOR / 8 + 1] = DF_VA_TSS >> 32;
-	*(uint64_t *)(tss + 4) = DF_VA_TRAP_STACK + DF_TRAP_TOP;
-	*(uint64_t *)(tss + 0x24) = DF_VA_TRAP_STACK + DF_TICK_TOP;
-	*(uint16_t *)(tss + 0x66) = 0x68;
+	memcpy(tss + 4, &(uint64_t){DF_VA_TRAP_STACK + DF_TRAP_TOP}, 8);
+	memcpy(tss + 0x24, &(uint64_t){DF_VA_TRAP_STACK + DF_TICK_TOP}, 8);
+	memcpy(tss + 0x66, &(uint16_t){0x68}, 2);
 	memset(tss + 0x68, 0xff, DF_PORT / 8 + 2);
 	tss[0x68 + DF_PORT / 8] = 0xfe;
 	for (unsigned v = 0; v < 32; v++)
@@ -149,6 +148,8 @@ static int load_kernel(struct vm *vm, struct df_err *err)
 	uint64_t bytes = (vm->kernel.pages + DF_SYSTEM_PAGES) << DF_PAGE_SHIFT;
 	int r = memory_reserve(&vm->memory, MEMORY_SYSTEM, DF_GPA_SYSTEM, bytes, err);
 
+	if (!r)
+		memory_touch(&vm->memory, MEMORY_SYSTEM, 0, bytes);
 	for (unsigned i = 0; i < vm->kernel.segment_count && !r; i++)
 		r = load_segment(vm, &vm->kernel.segment[i], err);
 	if (!r)
@@ -207,6 +208,12 @@ int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
 	return r;
 }
 
+/* The main stack: Linux's default, or a quarter of a small memory. */
+static uint64_t stack_bytes(uint64_t memory)
+{
+	return STACK_BYTES < memory / 4 ? STACK_BYTES : df_page_down(memory / 4);
+}
+
 static int build_memory(struct vm *vm, struct df_err *err)
 {
 	struct memory *m = &vm->memory;
@@ -224,6 +231,12 @@ static int build_memory(struct vm *vm, struct df_err *err)
 	r = r ? r : vm_grow(vm, DF_REGION_ARENA, memory < ARENA_FIRST ? memory : ARENA_FIRST);
 	r = r ? r : vm_grow(vm, DF_REGION_KHEAP, KHEAP_FIRST);
 	r = r ? r : vm_grow(vm, DF_REGION_KSTACK, STACKS_FIRST * DF_KSTACK_SIZE);
+	if (!r) {
+		/* What every guest writes at once. */
+		memory_touch(m, MEMORY_KHEAP, 0, KHEAP_TOUCHED);
+		memory_touch(m, MEMORY_KSTACK, DF_KSTACK_SIZE - DF_PAGE_SIZE, DF_PAGE_SIZE);
+		memory_touch(m, MEMORY_ARENA, stack_bytes(memory) - STACK_TOUCHED, STACK_TOUCHED);
+	}
 	return r ? r : map_root(vm, err);
 }
 
@@ -271,7 +284,7 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 	b->arena_max_bytes = memory;
 	b->kheap_bytes = vm->memory.range[MEMORY_KHEAP].bytes;
 	b->kstack_count = STACKS_FIRST;
-	b->stack_bytes = STACK_BYTES < memory / 4 ? STACK_BYTES : df_page_down(memory / 4);
+	b->stack_bytes = stack_bytes(memory);
 	b->feature_count = vm->kernel.feature_count;
 	memcpy(b->feature, vm->kernel.feature, sizeof(b->feature));
 	b->xcr0 = vm->xcr0;

@@ -10,8 +10,8 @@
 #include <dayfly/layout.h>
 
 /*
- * Each RX segment of the kernel image starts with this header; the writable segment of the feature,
- * if any, is the one at the segment's window + DF_FEATURE_RW. The segment of "core" holds the entry.
+ * The RX segment of each feature in the kernel image starts with this header. The segment of "core"
+ * holds the entry.
  */
 #define DF_FEATURE_MAGIC 0x3174616566796664ULL /* "dfyfeat1" */
 struct df_feature_header {
@@ -19,6 +19,7 @@ struct df_feature_header {
 	char name[16];
 	char needs[16]; /* a feature without which this one does not work, or "" */
 	gva_t feature; /* the kernel's own struct feature */
+	gva_t writable; /* start of its writable segment, if it has one */
 };
 
 struct df_time {

@@ -52,12 +52,13 @@ struct df_map_range {
 	uint64_t pages; /* > 0 */
 	uint64_t gpa; /* first frame, in the arena or the root image; consecutive. 0 with DF_PROT_NONE */
 	uint32_t prot; /* DF_PROT_*; 0 = not accessible */
-	uint32_t reserved; /* 0 */
+	uint32_t copy_bytes; /* copy so much of `source` into the frames first, at most all of them */
+	uint64_t source; /* gpa, in the arena or the root image; 0 without copy_bytes */
 };
 #define DF_PROT_READ 1u
 #define DF_PROT_WRITE 2u
 #define DF_PROT_EXEC 4u
-#define DF_MAP_RANGES_MAX 96
+#define DF_MAP_RANGES_MAX 76
 
 enum df_region {
 	DF_REGION_ARENA,

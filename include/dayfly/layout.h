@@ -5,7 +5,7 @@
  *
  * Virtual, one line per window (PML4 slot in brackets; everything else belongs to the program):
  *
- *   0x6000_0000_0000 [192]  kernel image: one 256 KiB window per feature, RX at +0, RW at +192 KiB
+ *   0x6000_0000_0000 [192]  kernel image: RX and RW pages of each feature (kernel/kernel.lds)
  *   0x6000_0020_0000        system pages (struct of fixed pages below)
  *   0x6000_0030_0000        kernel heap, grows
  *   0x6000_4000_0000        kernel stacks, 32 KiB apart, lower half of each unmapped (guard)
@@ -22,8 +22,7 @@
 #include <dayfly/types.h>
 
 #define DF_VA_KERNEL 0x600000000000ULL
-#define DF_FEATURE_WINDOW 0x40000ULL /* bytes of address space per feature */
-#define DF_FEATURE_RW 0x30000ULL /* offset of the writable part in its window */
+#define DF_KERNEL_MAX 0x200000ULL /* bytes of address space for the kernel image */
 #define DF_FEATURES_MAX 8
 
 #define DF_VA_SYSTEM 0x600000200000ULL

@@ -21,7 +21,7 @@
 #include <linux/stat.h>
 
 #define PROT_RW (PROT_READ | PROT_WRITE)
-#define HEAD_PAGES 2 /* ELF header, program headers and interpreter name are looked for here */
+#define HEAD_PAGES 1 /* ELF header, program headers and interpreter name are looked for here */
 #define HEAD_BYTES (HEAD_PAGES * DF_PAGE_SIZE)
 #define SCRIPT_DEPTH 4
 #define VECTOR_MAX 4096 /* arguments or variables */
@@ -93,23 +93,6 @@ static int choose_bias(struct object *o)
 	return at ? 0 : -ENOMEM;
 }
 
-/* Zeroes the part of a segment's last file page that belongs to its bss. */
-static int clear_tail(struct vma *v, gva_t from)
-{
-	gva_t end = df_page_up(from);
-	uint32_t e;
-	int r;
-
-	if (from == end)
-		return 0;
-	r = vma_populate(v, df_page_down(from), true);
-	if (r)
-		return r;
-	e = page_get(df_page_down(from));
-	memset((char *)arena_va(page_gpa(e)) + (from & DF_PAGE_MASK), 0, end - from);
-	return 0;
-}
-
 static int map_segment(struct object *o, const struct elf_segment *s)
 {
 	gva_t start = o->bias + df_page_down(s->va), file_end = o->bias + s->va + s->file_bytes;
@@ -124,8 +107,9 @@ static int map_segment(struct object *o, const struct elf_segment *s)
 		v = vma_add(start, map_end, s->prot, 0, o->file, s->offset - (s->va & DF_PAGE_MASK));
 		if (!v)
 			return -ENOMEM;
-		if (s->memory_bytes > s->file_bytes && (s->prot & PROT_WRITE))
-			r = clear_tail(v, file_end);
+		/* The rest of the last file page belongs to the bss. */
+		if (s->memory_bytes > s->file_bytes && (s->prot & PROT_WRITE) && (file_end & DF_PAGE_MASK))
+			r = vma_copy_page(v, df_page_down(file_end), file_end & DF_PAGE_MASK);
 		/* A large program is shown as it is used. */
 		if (!r && map_end - start <= 1024 * DF_PAGE_SIZE)
 			r = vma_populate(v, start, false);
@@ -152,40 +136,22 @@ static int map_object(struct object *o)
 
 /* --- the initial stack --- */
 
-struct stack {
-	gva_t sp;
-	char *low; /* nothing below this */
-};
-
-static gva_t push_bytes(struct stack *s, const void *p, size_t n)
-{
-	s->sp -= n;
-	memcpy((void *)s->sp, p, n);
-	return s->sp;
-}
-
-/* Strings of a vector; their addresses go to `at`. Returns the count. */
-static unsigned push_strings(struct stack *s, char *const v[], gva_t *at)
-{
-	unsigned n = 0;
-
-	while (v[n])
-		n++;
-	for (unsigned i = n; i-- > 0;)
-		at[i] = push_bytes(s, v[i], strlen(v[i]) + 1);
-	return n;
-}
-
 struct aux {
 	uint64_t key, value;
 };
 
-static unsigned fill_aux(const struct load *l, struct aux *a, gva_t random, gva_t path, gva_t platform)
+#define AUX_COUNT 21
+
+static void fill_aux(const struct load *l, struct aux *a, gva_t random, gva_t path, gva_t platform)
 {
 	const struct object *m = &l->main;
 	uint32_t ax = 1, bx, cx = 0, hwcap;
-	const struct aux all[] = {
+
+	__asm__("cpuid" : "+a"(ax), "=b"(bx), "+c"(cx), "=d"(hwcap));
+	const struct aux all[AUX_COUNT] = {
 		{AT_SYSINFO_EHDR, vdso_address()},
+		{AT_HWCAP, hwcap},
+		{AT_HWCAP2, 2}, /* FSGSBASE works in user space */
 		{AT_MINSIGSTKSZ, boot_info->xsave_bytes + 1024},
 		{AT_PAGESZ, DF_PAGE_SIZE},
 		{AT_CLKTCK, 100},
@@ -201,58 +167,70 @@ static unsigned fill_aux(const struct load *l, struct aux *a, gva_t random, gva_
 		{AT_EGID, 0},
 		{AT_SECURE, 0},
 		{AT_RANDOM, random},
-		{AT_HWCAP2, 2}, /* FSGSBASE works in user space */
 		{AT_EXECFN, path},
 		{AT_PLATFORM, platform},
+		{AT_NULL, 0},
 	};
 
-	__asm__("cpuid" : "+a"(ax), "=b"(bx), "+c"(cx), "=d"(hwcap));
 	memcpy(a, all, sizeof(all));
-	a[array_size(all)] = (struct aux){AT_HWCAP, hwcap};
-	a[array_size(all) + 1] = (struct aux){AT_NULL, 0};
-	return array_size(all) + 2;
 }
 
-/* Builds argc, argv, envp and auxv at the top of the stack as the ABI says. */
+static uint64_t vector_bytes(char *const v[], unsigned *n)
+{
+	uint64_t bytes = 0;
+
+	for (*n = 0; v[*n]; ++*n)
+		bytes += strlen(v[*n]) + 1;
+	return bytes;
+}
+
+/* Copies the strings to `at` and their addresses, NULL-ended, to `out`. Returns the end of the strings. */
+static gva_t put_strings(gva_t at, char *const v[], uint64_t **out)
+{
+	for (; *v; v++) {
+		size_t n = strlen(*v) + 1;
+
+		*(*out)++ = at;
+		memcpy((void *)at, *v, n);
+		at += n;
+	}
+	*(*out)++ = 0;
+	return at;
+}
+
+/*
+ * The top of the stack as the ABI says, from high to low: path, environment and argument strings,
+ * platform and random bytes, then (lowest, at rsp) argc, argv, envp, auxv. Sizes first, so that
+ * everything is written once and in place.
+ */
 static int build_stack(const struct load *l, const char *path, char *const argv[], char *const envp[])
 {
-	struct stack s = {.sp = program.stack_top - 16};
-	gva_t *addresses = (gva_t *)program.stack_low; /* the stack's other end is free for this */
-	uint8_t random[RANDOM_BYTES];
-	gva_t random_at, path_at, platform_at;
-	struct aux *aux = (struct aux *)(addresses + 2 * VECTOR_MAX);
-	unsigned argc, envc, auxc;
+	unsigned argc, envc;
+	uint64_t args = vector_bytes(argv, &argc), env = vector_bytes(envp, &envc);
+	gva_t path_at = program.stack_top - 16 - strlen(path) - 1;
+	gva_t small, sp;
 	uint64_t *out;
 
-	random_bytes(random, sizeof(random));
-	path_at = push_bytes(&s, path, strlen(path) + 1);
-	program.env_end = s.sp;
-	envc = push_strings(&s, envp, addresses + VECTOR_MAX);
-	program.env_start = program.args_end = s.sp;
-	argc = push_strings(&s, argv, addresses);
-	program.args_start = s.sp;
-	platform_at = push_bytes(&s, "x86_64", 7);
-	s.sp &= ~15ULL;
-	random_at = push_bytes(&s, random, sizeof(random));
-	auxc = fill_aux(l, aux, random_at, path_at, platform_at);
-	s.sp -= (1 + argc + 1 + envc + 1) * 8 + auxc * sizeof(*aux);
-	s.sp &= ~15ULL;
-	out = (uint64_t *)s.sp;
+	program.env_start = path_at - env;
+	program.args_end = program.env_start;
+	program.args_start = program.args_end - args;
+	program.env_end = path_at;
+	small = (program.args_start - 8 - RANDOM_BYTES) & ~15ULL; /* random bytes, then "x86_64" */
+	sp = (small - (1 + argc + 1 + envc + 1) * 8 - AUX_COUNT * sizeof(struct aux)) & ~15ULL;
+	out = (uint64_t *)sp;
 	*out++ = argc;
-	memcpy(out, addresses, argc * 8);
-	out += argc;
-	*out++ = 0;
-	memcpy(out, addresses + VECTOR_MAX, envc * 8);
-	out += envc;
-	*out++ = 0;
-	memcpy(out, aux, auxc * sizeof(*aux));
+	put_strings(program.args_start, argv, &out);
+	put_strings(program.env_start, envp, &out);
+	memcpy((void *)path_at, path, strlen(path) + 1);
+	random_bytes((void *)small, RANDOM_BYTES);
+	memcpy((void *)(small + RANDOM_BYTES), "x86_64", 7);
+	fill_aux(l, (struct aux *)out, small, path_at, small + RANDOM_BYTES);
 	kfree((void *)program.auxv);
-	program.auxv_bytes = auxc * sizeof(*aux);
+	program.auxv_bytes = AUX_COUNT * sizeof(struct aux);
 	program.auxv = kmalloc(program.auxv_bytes);
 	if (program.auxv)
-		memcpy((void *)program.auxv, aux, program.auxv_bytes);
-	memset((void *)program.stack_low, 0, 2 * VECTOR_MAX * 8 + auxc * sizeof(*aux));
-	current->frame->rsp = s.sp;
+		memcpy((void *)program.auxv, out, program.auxv_bytes);
+	current->frame->rsp = sp;
 	return program.auxv ? 0 : -ENOMEM;
 }
 
@@ -320,7 +298,7 @@ static int check_sizes(char *const argv[], char *const envp[])
 		bytes += strlen(argv[i]) + 9;
 	for (unsigned i = 0; envp[i]; i++)
 		bytes += strlen(envp[i]) + 9;
-	return bytes + 2 * VECTOR_MAX * 8 + 8192 > room ? -E2BIG : 0;
+	return bytes + DF_PAGE_SIZE > room ? -E2BIG : 0;
 }
 
 static void set_identity(struct file *f, const char *path)

@@ -26,6 +26,7 @@ struct feature {
 
 /* Defines the header that the monitor reads and places it first in the feature's RX segment. */
 #define FEATURE(ident, needed, init_function, call_table)                                        \
+	extern char ident##_writable[]; /* kernel.lds */                                         \
 	static const struct feature ident##_feature = {                                          \
 		.name = #ident,                                                                  \
 		.calls = (call_table),                                                           \
@@ -38,6 +39,7 @@ struct feature {
 			.name = #ident,                                                          \
 			.needs = needed,                                                         \
 			.feature = (gva_t)&ident##_feature,                                      \
+			.writable = (gva_t)ident##_writable,                                     \
 		}
 
 #endif

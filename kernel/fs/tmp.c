@@ -51,7 +51,7 @@ int tmp_new(struct mount *mount, const struct node_new *what, struct tmp_node **
 
 	if (tmp_count() < 0)
 		return -ENOSPC;
-	n = kzalloc(sizeof(*n));
+	n = kzalloc(offsetof(struct tmp_node, next));
 	if (!n)
 		goto out_uncount;
 	n->node = (struct node){

@@ -55,8 +55,6 @@ struct tmp_node {
 	bool linkable; /* made by O_TMPFILE: a first link may be made */
 	bool memfd;
 	unsigned seals; /* F_SEAL_* of a memfd */
-	struct erofs_inode lower;
-	struct tmp_node *next; /* lower nodes with the same hash of the nid */
 	uint32_t nlink, uid, gid, rdev;
 	uint64_t size;
 	struct node_time atime, mtime, ctime;
@@ -65,6 +63,9 @@ struct tmp_node {
 		struct tmp_data data;
 		char *target; /* symlinks that are not the image's; own memory, size bytes */
 	};
+	/* Only with has_lower: other nodes end here. */
+	struct tmp_node *next; /* lower nodes with the same hash of the nid */
+	struct erofs_inode lower;
 };
 
 static inline struct tmp_node *tmp_node(struct node *n)

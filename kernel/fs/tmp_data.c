@@ -372,7 +372,7 @@ uint64_t tmp_frames(struct node *node, uint64_t index, uint64_t most, gpa_t *gpa
 		*gpa = arena_gpa(frame_va(frame));
 		return run(d, index, most);
 	}
-	if (d->pages > 0 || d->lower_bytes != n->lower.size || d->leaves > 0)
+	if (!n->has_lower || d->pages > 0 || d->lower_bytes != n->lower.size || d->leaves > 0)
 		return 0;
 	return image_frames(&n->lower, index, most, gpa);
 }

@@ -83,37 +83,56 @@ static int frame_of(const struct vma *v, gva_t va, gpa_t *gpa)
 	return v->file->ops->frame(v->file, file_index(v, va), shared_write, gpa);
 }
 
-/* Own copy of one page of a private file mapping. */
-static int copy_page(struct vma *v, gva_t va)
+int vma_copy_page(struct vma *v, gva_t va, unsigned bytes)
 {
 	uint32_t e = page_get(va);
-	const void *from;
 	void *frame;
 	gpa_t gpa;
 	int r;
 
 	if (e & PAGE_OWNED) {
-		gpa = page_gpa(e);
-		frame = arena_va(gpa);
-	} else {
-		r = frame_of(v, va, &gpa);
-		if (r)
-			return r;
-		frame = frames_alloc(1);
-		if (!frame)
-			return -ENOMEM;
-		from = gpa >= DF_GPA_FILES ? files_va(gpa - DF_GPA_FILES) : arena_va(gpa);
-		memcpy(frame, from, DF_PAGE_SIZE);
+		map_add(va, 1, page_gpa(e), v->prot);
+		return page_set(va, (e & ~PAGE_PROT) | v->prot << PAGE_PROT_SHIFT);
 	}
+	r = frame_of(v, va, &gpa);
+	if (r)
+		return r;
+	frame = frames_alloc(1);
+	if (!frame)
+		return -ENOMEM;
 	r = page_set(va, page_entry(arena_gpa(frame), v->prot, true));
 	if (!r)
-		map_add(va, 1, arena_gpa(frame), v->prot);
+		map_add_copy(va, arena_gpa(frame), v->prot, gpa, bytes);
 	return r;
 }
 
-int vma_own_page(struct vma *v, gva_t va)
+static int copy_page(struct vma *v, gva_t va)
 {
-	return v->file ? copy_page(v, va) : -EINVAL;
+	return vma_copy_page(v, va, DF_PAGE_SIZE);
+}
+
+/* Copies a run of pages into frames that lie together: one range for the monitor. */
+static int copy_run(struct vma *v, gva_t start, gva_t end)
+{
+	uint64_t pages = (end - start) >> DF_PAGE_SHIFT;
+	char *frames = frames_alloc(pages);
+
+	for (uint64_t i = 0; i < pages; i++) {
+		gva_t va = start + (i << DF_PAGE_SHIFT);
+		void *frame = frames ? frames + (i << DF_PAGE_SHIFT) : frames_alloc(1);
+		gpa_t gpa;
+		int r = frame ? frame_of(v, va, &gpa) : -ENOMEM;
+
+		if (!r)
+			r = page_set(va, page_entry(arena_gpa(frame), v->prot, true));
+		if (r) {
+			if (frame)
+				frames_free(frame, frames ? pages - i : 1);
+			return r == -ENODATA && i ? 0 : r;
+		}
+		map_add_copy(va, arena_gpa(frame), v->prot, gpa, DF_PAGE_SIZE);
+	}
+	return 0;
 }
 
 /* Shows the file's own frames. Private mappings are shown without write: the first write copies. */
@@ -162,14 +181,16 @@ static int populate_file(struct vma *v, gva_t va, bool write)
 	} else {
 		w = (struct window){v->start, v->end};
 	}
-	for (gva_t p = w.start; p < w.end; p += DF_PAGE_SIZE) {
-		uint32_t e = page_get(p);
+	/* What is copied already stays; the others go in runs. */
+	for (gva_t p = w.start; p < w.end;) {
+		gva_t end = p;
 
-		if ((e & PAGE_OWNED) && page_prot(e) == v->prot)
-			continue;
-		r = copy_page(v, p);
+		while (end < w.end && !(page_get(end) & PAGE_OWNED))
+			end += DF_PAGE_SIZE;
+		r = end > p ? copy_run(v, p, end) : page_prot(page_get(p)) == v->prot ? 0 : copy_page(v, p);
 		if (r && (p == va || r != -ENODATA))
 			return r;
+		p = max(end, p + DF_PAGE_SIZE);
 	}
 	return 0;
 }

@@ -65,27 +65,41 @@ int page_set(gva_t va, uint32_t entry)
 #define batch ((struct df_map_range *)request_page->data)
 static unsigned batch_count;
 
+/* The next free range; flushes when there is none. */
+static struct df_map_range *range_new(void)
+{
+	if (batch_count == DF_MAP_RANGES_MAX)
+		map_flush();
+	return &batch[batch_count++];
+}
+
+/* Lengthens the last range when this page continues it. */
+static bool range_join(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot, gpa_t source, unsigned bytes)
+{
+	struct df_map_range *p = &batch[batch_count - 1];
+	uint64_t have = p->pages << DF_PAGE_SHIFT;
+
+	if (!batch_count || p->va + have != va || p->prot != prot || (prot && p->gpa + have != gpa))
+		return false;
+	if (bytes ? p->copy_bytes != have || p->source + have != source : p->copy_bytes != 0)
+		return false;
+	p->pages += pages;
+	p->copy_bytes += bytes;
+	return true;
+}
+
 void map_add(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot)
 {
-	struct df_map_range *r = &batch[batch_count];
+	if (!range_join(va, pages, gpa, prot, 0, 0))
+		*range_new() = (struct df_map_range){
+			.va = va, .pages = pages, .gpa = prot ? gpa : 0, .prot = prot};
+}
 
-	if (!prot)
-		gpa = 0;
-	if (batch_count) {
-		struct df_map_range *p = r - 1;
-		uint64_t bytes = p->pages << DF_PAGE_SHIFT;
-
-		if (p->va + bytes == va && p->prot == prot && (!prot || p->gpa + bytes == gpa)) {
-			p->pages += pages;
-			return;
-		}
-	}
-	if (batch_count == DF_MAP_RANGES_MAX) {
-		map_flush();
-		r = batch;
-	}
-	*r = (struct df_map_range){.va = va, .pages = pages, .gpa = gpa, .prot = prot};
-	batch_count++;
+void map_add_copy(gva_t va, gpa_t gpa, unsigned prot, gpa_t source, unsigned bytes)
+{
+	if (!range_join(va, 1, gpa, prot, source, bytes))
+		*range_new() = (struct df_map_range){.va = va, .pages = 1, .gpa = gpa, .prot = prot,
+						     .copy_bytes = bytes, .source = source};
 }
 
 void map_flush(void)

@@ -44,6 +44,9 @@ static inline unsigned page_prot(uint32_t e)
 
 /* Queues a change of the page tables; neighbours are joined. Takes effect with map_flush. */
 void map_add(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot);
+/* As map_add for one page whose arena frame is first filled with the first `bytes` of `source` (gpa of
+ * the arena or the root image). The monitor copies: it need not fault on either page. */
+void map_add_copy(gva_t va, gpa_t gpa, unsigned prot, gpa_t source, unsigned bytes);
 void map_flush(void);
 
 /* --- mappings (vma.c) --- */
@@ -61,8 +64,8 @@ gva_t vma_place(uint64_t bytes, uint64_t align);
 gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes);
 /* Shows pages of a mapping around va. write: va itself must become writable. 0, -ENOMEM, -ENODATA. */
 int vma_populate(struct vma *v, gva_t va, bool write);
-/* Makes the page at va a private copy of what it shows. */
-int vma_own_page(struct vma *v, gva_t va) must_check;
+/* Makes the page at va of a private file mapping a copy of the file's page, up to `bytes` of it. */
+int vma_copy_page(struct vma *v, gva_t va, unsigned bytes) must_check;
 /* All pages of a mapping at once. */
 int vma_populate_all(struct vma *v);
 /* Anonymous private memory: linear when the arena has room, else a mapping filled on demand.

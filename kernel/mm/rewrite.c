@@ -145,8 +145,11 @@ static uint8_t *writable_code(gva_t va)
 		return NULL;
 	if (v->flags & VMA_LINEAR)
 		return NULL;
-	if (!(page_get(va) & PAGE_OWNED) && vma_own_page(v, df_page_down(va)))
-		return NULL;
+	if (!(page_get(va) & PAGE_OWNED)) {
+		if (!v->file || vma_copy_page(v, df_page_down(va), DF_PAGE_SIZE))
+			return NULL;
+		map_flush();
+	}
 	e = page_get(va);
 	return (uint8_t *)arena_va(page_gpa(e)) + (va & DF_PAGE_MASK);
 }

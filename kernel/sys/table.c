@@ -18,8 +18,9 @@ uint32_t call_count[CALLS];
 extern uint64_t trap_count;
 
 /* Which feature would serve the call: for the message. From calls.def. */
-#define CALL(nr, name, feature, state, note) [nr] = feature,
+#define CALL(nr, name, feature, state, ...) [nr] = state == ABSENT ? none : feature,
 enum { core, files, tmp, tasks, events, signals, net, none };
+enum { ABSENT, PARTIAL, FULL, NO_EFFECT };
 static const uint8_t feature_of[CALLS] = {
 #include <kernel/sys/calls.def>
 };
