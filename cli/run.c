@@ -220,6 +220,8 @@ static int become_monitor(const struct run_options *options, const struct run_pr
 	char *directory = own_directory();
 	char *monitor = directory ? df_path_join(directory, "dayfly-monitor") : NULL;
 	char *kernel = directory ? df_path_join(directory, "dayfly-kernel") : NULL;
+	char *roots = roots_directory();
+	char *host_cache = roots ? df_path_join(roots, "../cpuid") : NULL;
 	char *memory = df_format("%" PRIu64, options->memory_bytes);
 	char *timeout = df_format("%" PRIu64, options->timeout_ms);
 	char *features = feature_list(options);
@@ -243,6 +245,10 @@ static int become_monitor(const struct run_options *options, const struct run_pr
 	words[count++] = features;
 	words[count++] = "--cwd";
 	words[count++] = options->workdir;
+	if (host_cache) {
+		words[count++] = "--host-cache";
+		words[count++] = host_cache;
+	}
 	if (options->timeout_ms > 0) {
 		words[count++] = "--timeout-ms";
 		words[count++] = timeout;

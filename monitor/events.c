@@ -44,11 +44,15 @@ bool events_pending(void)
 	return tick_due || limit_due || signals_due;
 }
 
+#ifndef sigev_notify_thread_id /* glibc has the field, but no name for it */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 static int make_timer(int signal, timer_t *out)
 {
 	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal};
 
-	ev._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	ev.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
 	return timer_create(CLOCK_MONOTONIC, &ev, out) ? -errno : 0;
 }
 

@@ -10,6 +10,10 @@
 
 #include "memory.h"
 
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14; not in every C library's headers */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* Slots above this size are worth huge pages; a small program must not pay 2 MiB for one page. */
 #define HUGE_FROM (16ULL << 20)
 

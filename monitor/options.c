@@ -47,6 +47,8 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 		o->program = value;
 	else if (!strcmp(name, "--cwd"))
 		o->cwd = value;
+	else if (!strcmp(name, "--host-cache"))
+		o->host_cache = value;
 	else if (!strcmp(name, "--features"))
 		o->features = value;
 	else if (!strcmp(name, "--memory"))
@@ -80,7 +82,7 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 		return df_err_set(err, -EINVAL,
 				  "usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
 				  " --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
-				  " [--timeout-ms N] [--stats] [--trace] -- ARGV0 [ARG...]");
+				  " [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] -- ARGV0 [ARG...]");
 	o->argc = argc - i - 1;
 	o->argv = argv + i + 1;
 	return 0;

@@ -138,27 +138,29 @@ void report_stop(struct vm *vm, const char *what)
 	backtrace_kernel(vm, &regs);
 }
 
+static double tsc_to_us(const struct df_time *t, uint64_t ticks)
+{
+	return (double)ticks * (double)t->mult / 4294967296.0 / 1e3;
+}
+
 void report_stats(const struct vm *vm)
 {
-	struct df_guest_stats s;
 	const struct df_time *t = &vm->boot->time;
 	uint64_t now = clock_now_ns(), main_ns, kernel = vm->kernel.pages << DF_PAGE_SHIFT;
+	struct df_guest_stats s;
 
 	memcpy(&s, &vm->request->stats, sizeof(s));
 	/* When the program got control; a guest that lies only spoils its own line. */
-	main_ns = t->monotonic_base_ns +
-		  (uint64_t)(((__uint128_t)(s.main_tsc - t->tsc_base) * t->mult) >> 32);
+	main_ns = t->monotonic_base_ns + (uint64_t)(tsc_to_us(t, s.main_tsc - t->tsc_base) * 1e3);
 	if (!s.main_tsc || main_ns > now || main_ns < vm->start_ns)
 		main_ns = now;
 	fprintf(stderr,
 		"boot %.1f ms · run %.1f ms · %llu system calls (%llu kinds) · %llu exits · kernel %llu KiB"
-		" · memory %llu KiB\n",
+		" · memory %llu KiB · guest %.0f us · %llu traps · %llu sites rewritten · %llu page faults\n",
 		(double)(main_ns - vm->start_ns) / 1e6, (double)(now - main_ns) / 1e6,
 		(unsigned long long)s.system_calls, (unsigned long long)s.kinds,
 		(unsigned long long)vm->exits, (unsigned long long)kernel >> 10,
-		(unsigned long long)memory_resident(&vm->memory) >> 10);
-	fprintf(stderr, "guest boot %.1f us · %llu traps · %llu sites rewritten · %llu page faults\n",
-		(double)((s.main_tsc - vm->boot->boot_tsc) * (t->mult >> 16) >> 16) / 1e3,
-		(unsigned long long)s.traps, (unsigned long long)s.rewritten_sites,
-		(unsigned long long)s.faults);
+		(unsigned long long)memory_resident(&vm->memory) >> 10,
+		tsc_to_us(t, s.main_tsc - vm->boot->boot_tsc), (unsigned long long)s.traps,
+		(unsigned long long)s.rewritten_sites, (unsigned long long)s.faults);
 }

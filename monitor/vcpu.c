@@ -3,68 +3,18 @@
  * The vCPU: the state of its first instruction, which is already long mode, ring 3, in the kernel's
  * entry; and ticks, which are injected as external interrupts.
  */
-#include <cpuid.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "guest_cpuid.h"
 #include "vm.h"
 
-#define XCR0_WANTED 0xe7ULL /* x87, SSE, AVX, AVX-512 */
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_SFMASK 0xc0000084
 #define FLAGS_MASKED 0x44500 /* AC NT DF TF: cleared by the syscall instruction. IF: see stub.S */
-#define CPUID_MAX 128
-
-/* Bytes of an XSAVE area for xcr0, standard format. */
-static uint32_t xsave_bytes(uint64_t xcr0)
-{
-	uint32_t bytes = 576, size, offset, c, d;
-
-	for (unsigned i = 2; i < 63; i++) {
-		if (!(xcr0 >> i & 1))
-			continue;
-		__cpuid_count(0xd, i, size, offset, c, d);
-		if (offset + size > bytes)
-			bytes = offset + size;
-	}
-	return bytes;
-}
-
-/* The guest sees what KVM supports, but for features whose state we do not keep. */
-static int set_cpuid(struct vm *vm, struct df_err *err)
-{
-	size_t bytes = sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2);
-	struct kvm_cpuid2 *cpuid = calloc(1, bytes);
-	int r = 0;
-
-	if (!cpuid)
-		return -ENOMEM;
-	cpuid->nent = CPUID_MAX;
-	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid))
-		r = df_err_set(err, -errno, "KVM_GET_SUPPORTED_CPUID: %s", df_errno_text(errno));
-	for (unsigned i = 0; !r && i < cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
-
-		if (e->function == 0xd && e->index == 0) {
-			vm->xcr0 = XCR0_WANTED & (e->eax | (uint64_t)e->edx << 32);
-			e->eax = (uint32_t)vm->xcr0;
-			e->edx = 0;
-		} else if (e->function == 7 && e->index == 0) {
-			e->edx &= ~(7u << 22 | 1u << 24 | 1u << 25); /* AMX */
-			e->ecx &= ~(1u << 3 | 1u << 4); /* protection keys */
-		} else if (e->function == 1) {
-			e->ecx |= 1u << 27; /* OSXSAVE, as CR4 says */
-		}
-	}
-	if (!r && ioctl(vm->vcpu_fd, KVM_SET_CPUID2, cpuid))
-		r = df_err_set(err, -errno, "KVM_SET_CPUID2: %s", df_errno_text(errno));
-	free(cpuid);
-	return r;
-}
 
 int vcpu_create(struct vm *vm, struct df_err *err)
 {
@@ -77,9 +27,9 @@ int vcpu_create(struct vm *vm, struct df_err *err)
 	vm->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
 	if (vm->run == MAP_FAILED)
 		return df_err_set(err, -errno, "can not map the vCPU: %s", df_errno_text(errno));
-	r = set_cpuid(vm, err);
+	r = cpuid_set(vm->kvm_fd, vm->vcpu_fd, vm->options->host_cache, &vm->xcr0, err);
 	if (!r)
-		vm->boot->xsave_bytes = xsave_bytes(vm->xcr0);
+		vm->boot->xsave_bytes = cpuid_xsave_bytes(vm->xcr0);
 	return r;
 }
 
