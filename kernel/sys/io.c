@@ -109,13 +109,29 @@ static int64_t sys_pwrite64(int fd, void *buf, size_t n, int64_t offset)
 	return positioned(fd, buf, n, offset, true);
 }
 
+/* Linux looks at all lengths before it moves anything. */
+static int check_vector(gva_t iov, unsigned count)
+{
+	if (count > IOV_MAX)
+		return -EINVAL;
+	for (unsigned i = 0; i < count; i++) {
+		struct iovec v;
+
+		if (user_get(&v, iov + i * sizeof(v)))
+			return -EFAULT;
+		if ((int64_t)v.bytes < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* One after the other until one moves less than asked. pos NULL: at the file's own position. */
 static int64_t move_vector(struct file *f, gva_t iov, unsigned count, bool writing, uint64_t *pos)
 {
-	int64_t total = 0, r = 0;
+	int64_t total = 0, r = check_vector(iov, count);
 
-	if (count > IOV_MAX)
-		return -EINVAL;
+	if (r)
+		return r;
 	if (!count && (writing ? !f->ops->write : !f->ops->read))
 		return -EINVAL;
 	for (unsigned i = 0; i < count; i++) {
@@ -123,10 +139,6 @@ static int64_t move_vector(struct file *f, gva_t iov, unsigned count, bool writi
 
 		if (user_get(&v, iov + i * sizeof(v))) {
 			r = -EFAULT;
-			break;
-		}
-		if ((int64_t)v.bytes < 0) {
-			r = -EINVAL;
 			break;
 		}
 		v.bytes = min(v.bytes, (size_t)(MOVE_MAX - (uint64_t)total));

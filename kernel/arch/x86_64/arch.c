@@ -10,6 +10,7 @@
 #include <kernel/core/hypercall.h>
 #include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
+#include <kernel/mm/user.h>
 #include <asm/signal.h>
 #include <asm-generic/siginfo.h>
 
@@ -45,6 +46,7 @@ void exception(struct frame *f, gva_t address);
 #define VECTOR_X87 16
 #define VECTOR_ALIGNMENT 17
 #define VECTOR_SIMD 19
+#define OPCODE_INT 0xcd
 #define ERROR_WRITE 2
 #define ERROR_FETCH 16
 
@@ -106,6 +108,7 @@ static void kernel_fault(struct frame *f, gva_t address)
 void exception(struct frame *f, gva_t address)
 {
 	int signal, code;
+	uint8_t opcode;
 
 	if (f->vector == DF_VECTOR_TICK) {
 		current->work |= WORK_RESCHED;
@@ -123,6 +126,9 @@ void exception(struct frame *f, gva_t address)
 			request_page->stats.faults++;
 		return;
 	}
+	/* `int n` is an invalid opcode on paravirtual KVM, a protection fault elsewhere and on Linux. */
+	if (f->vector == VECTOR_INVALID && !user_get(&opcode, f->rip) && opcode == OPCODE_INT)
+		f->vector = VECTOR_PROTECTION;
 	signal = signal_of(f, &code);
 	program_fault(signal, code, signal == SIGFPE || signal == SIGILL ? f->rip : 0);
 }
