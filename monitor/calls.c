@@ -24,16 +24,27 @@ static int64_t malformed(struct vm *vm, const struct df_request *q, const char *
 	return -EINVAL;
 }
 
+/* Streams move data of the arena alone: a read into the stub or a page table would be an escape to
+ * ring 0. */
+static void *arena_at(const struct vm *vm, gpa_t gpa, uint64_t bytes)
+{
+	const struct memory_range *arena = &vm->memory.range[MEMORY_ARENA];
+
+	if (gpa < arena->gpa || gpa - arena->gpa >= arena->bytes)
+		return NULL;
+	return memory_at(&vm->memory, gpa, bytes, true);
+}
+
 static int64_t call_transfer(struct vm *vm, const struct df_request *q)
 {
 	uint64_t stream = q->arg[0], bytes = q->arg[2];
 	bool reading = q->call == DF_CALL_READ;
-	void *buf = bytes ? memory_at(&vm->memory, q->arg[1], bytes, reading) : vm->request->data;
+	void *buf = bytes ? arena_at(vm, q->arg[1], bytes) : vm->request->data;
 
 	if (stream > 2)
 		return malformed(vm, q, "no such stream");
 	if (!buf)
-		return malformed(vm, q, "buffer outside guest memory");
+		return malformed(vm, q, "buffer outside the arena");
 	if (reading)
 		return stream_read((int)stream, buf, bytes, q->arg[3]);
 	return stream_write((int)stream, buf, bytes, q->arg[3]);
@@ -138,11 +149,10 @@ static int64_t call_grow(struct vm *vm, const struct df_request *q)
 
 static int64_t call_discard(struct vm *vm, const struct df_request *q)
 {
-	const struct memory_range *arena = &vm->memory.range[MEMORY_ARENA];
 	uint64_t gpa = q->arg[0], bytes = q->arg[1];
-	void *host = memory_at(&vm->memory, gpa, bytes, true);
+	void *host = arena_at(vm, gpa, bytes);
 
-	if (!host || !bytes || ((gpa | bytes) & DF_PAGE_MASK) || gpa < arena->gpa)
+	if (!host || !bytes || ((gpa | bytes) & DF_PAGE_MASK))
 		return malformed(vm, q, "not arena memory");
 	return madvise(host, bytes, MADV_DONTNEED) ? -errno : 0;
 }
