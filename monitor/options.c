@@ -4,6 +4,7 @@
  * abbreviations; a person uses `dayfly run`.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,18 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 	return 0;
 }
 
+/* Traces are the work of a kernel feature of that name. */
+static int add_trace(struct options *o, struct df_err *err)
+{
+	static char features[256];
+	int n = snprintf(features, sizeof(features), "%s%strace", o->features, *o->features ? "," : "");
+
+	if (n >= (int)sizeof(features))
+		return df_err_set(err, -EINVAL, "--features %s: too long", o->features);
+	o->features = features;
+	return 0;
+}
+
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct df_err *err)
 {
 	int i;
@@ -85,5 +98,5 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 				  " [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] -- ARGV0 [ARG...]");
 	o->argc = argc - i - 1;
 	o->argv = argv + i + 1;
-	return 0;
+	return o->trace ? add_trace(o, err) : 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The kinds of arguments that rows of sys/calls.def name, in groups that print.c knows by their limits:
- * numbers, names of numbers (names.c), arguments that take all that follow (rest.c), memory that the
- * call reads and memory that it writes (memory.c). What the call writes is shown when it is over.
+ * numbers, names of numbers (names.c), memory that the call reads and memory that it writes (memory.c),
+ * arguments that take all that follow (rest.c). What the call writes is shown when it is over.
  */
 #ifndef KERNEL_TRACE_KINDS_H
 #define KERNEL_TRACE_KINDS_H
@@ -73,6 +73,11 @@ enum kind {
 	SOCKET_DOMAIN,
 	SOCKET_TYPE,
 
+	/* read before the call, and no plain address */
+	KIND_SPECIAL,
+	FUTEX = KIND_SPECIAL, /* the operation and what it takes */
+	SIGFRAME, /* what rt_sigreturn finds on the stack: no argument */
+
 	/* memory that the call reads */
 	KIND_READ,
 	PATH = KIND_READ,
@@ -89,7 +94,6 @@ enum kind {
 	SIGSET,
 	SIGMASK, /* of pselect6 */
 	SIGACTION,
-	SIGFRAME, /* of rt_sigreturn: no argument */
 	STACK,
 	POLLFDS,
 	FDSET,
@@ -98,7 +102,6 @@ enum kind {
 	OFFSET,
 	CPUS,
 	INT_IN,
-	FUTEX, /* the operation and what it takes */
 
 	/* memory that the call writes */
 	KIND_WRITTEN,
@@ -110,7 +113,6 @@ enum kind {
 	STATX,
 	STATFS,
 	DENTS,
-	DENTS_OLD,
 	TIMESPEC_OUT,
 	LEFT, /* a timespec, written when a signal interrupts */
 	TIMEVAL_OUT,
