@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 
 #define PIECE_BYTES 65536u
+#define SPLICE_F_NONBLOCK 2u
 #define MOVE_MAX 0x7ffff000u /* Linux moves no more in one call */
 
 static bool can_read(const struct file *f)
@@ -30,9 +31,9 @@ static bool seekable(struct file *f)
 }
 
 /* Writes all of a piece. *done: bytes written. Result > 0: all of them, else what write said last. */
-static int64_t put(struct file *out, const char *piece, int64_t bytes, uint64_t *pos, int64_t *done)
+static int64_t put(struct file *out, const char *piece, int64_t bytes, uint64_t *pos,
+	unsigned flags, int64_t *done)
 {
-	unsigned flags = out->flags & O_NONBLOCK ? FILE_NONBLOCK : 0;
 	int64_t r = 1;
 
 	for (*done = 0; *done < bytes && r > 0; *done += r > 0 ? r : 0)
@@ -42,12 +43,13 @@ static int64_t put(struct file *out, const char *piece, int64_t bytes, uint64_t 
 
 /* Moves at most `bytes` from *in_pos to *out_pos; NULL: the file's own position. Ends early at the end of the
  * input, on a short write, and when a stream has no more at the moment. Own positions change when all is done, so
- * that one description can be both sides. */
+ * that one description can be both sides. flags: O_NONBLOCK, for this call. */
 static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos,
-	uint64_t bytes)
+	uint64_t bytes, unsigned flags)
 {
 	uint64_t from = in_pos ? *in_pos : in->pos, to = out_pos ? *out_pos : out->pos, done = 0;
 	bool in_stream = !seekable(in), out_stream = !seekable(out);
+	unsigned out_flags = (out->flags | flags) & O_NONBLOCK ? FILE_NONBLOCK : 0;
 	int64_t r = 0, n, written;
 	char *piece;
 
@@ -61,10 +63,11 @@ static int64_t move(struct file *in, uint64_t *in_pos, struct file *out, uint64_
 	file_ref(out);
 	bytes = min(bytes, (uint64_t)MOVE_MAX);
 	while (done < bytes) {
-		bool wait = !in_stream || (done == 0 && !(in->flags & O_NONBLOCK));
+		bool wait = !in_stream || (done == 0 && !((in->flags | flags) & O_NONBLOCK));
 		n = in->ops->read(in, piece, min(bytes - done, (uint64_t)PIECE_BYTES),
 			in_stream ? &in->pos : &from, wait ? 0 : FILE_NONBLOCK);
-		r = n <= 0 ? n : put(out, piece, n, out_stream ? &out->pos : &to, &written);
+		r = n <= 0 ? n
+			   : put(out, piece, n, out_stream ? &out->pos : &to, out_flags, &written);
 		if (n > 0)
 			done += (uint64_t)written;
 		if (r <= 0) {
@@ -116,7 +119,7 @@ int64_t sys_sendfile(arg out_fd, arg in_fd, arg offset, arg bytes)
 		return -EINVAL;
 	if (out->flags & O_APPEND)
 		return -EINVAL;
-	moved = move(in, pos, out, NULL, bytes);
+	moved = move(in, pos, out, NULL, bytes, 0);
 	if (moved >= 0 && pos && user_put(offset, pos) < 0)
 		return -EFAULT;
 	return moved;
@@ -157,7 +160,7 @@ int64_t sys_copy_file_range(arg in_fd, arg in_offset, arg out_fd, arg out_offset
 	bytes = from < (uint64_t)st.st_size ? min(bytes, (uint64_t)st.st_size - from) : 0;
 	if (a == b && from < to + bytes && to < from + bytes)
 		return -EINVAL;
-	moved = move(in, in_pos, out, out_pos, bytes);
+	moved = move(in, in_pos, out, out_pos, bytes, 0);
 	if (moved >= 0 &&
 		((in_pos && user_put(in_offset, in_pos) < 0) ||
 			(out_pos && user_put(out_offset, out_pos) < 0)))
@@ -191,7 +194,7 @@ int64_t sys_splice(arg in_fd, arg in_offset, arg out_fd, arg out_offset, arg byt
 		r = fetch_offset(out_offset, &out_value, &out_pos);
 	if (r < 0)
 		return r;
-	moved = move(in, in_pos, out, out_pos, bytes);
+	moved = move(in, in_pos, out, out_pos, bytes, flags & SPLICE_F_NONBLOCK ? O_NONBLOCK : 0);
 	if (moved >= 0 &&
 		((in_pos && user_put(in_offset, in_pos) < 0) ||
 			(out_pos && user_put(out_offset, out_pos) < 0)))
