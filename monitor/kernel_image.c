@@ -126,7 +126,7 @@ static int read_segments(struct kernel_image *k, const Elf64_Ehdr *eh, const cha
 static int read_stub(struct kernel_image *k)
 {
 	for (unsigned i = 0; i < k->segment_count; i++) {
-		uint64_t entries[3];
+		uint64_t entries[5];
 
 		if (k->segment[i].va != DF_VA_STUB)
 			continue;
@@ -136,6 +136,8 @@ static int read_stub(struct kernel_image *k)
 		k->stub_syscall = entries[0];
 		k->stub_vectors = entries[1];
 		k->stub_tick = entries[2];
+		k->stub_frames = entries[3];
+		k->stub_frames_end = entries[4];
 		return 0;
 	}
 	return -EINVAL;

@@ -28,6 +28,7 @@ struct kernel_image {
 	unsigned feature_count;
 	gva_t feature[DF_FEATURES_MAX]; /* headers, core first */
 	gva_t stub_vectors, stub_tick, stub_syscall;
+	gva_t stub_frames, stub_frames_end; /* constant iretq frames of five words */
 	uint64_t pages; /* of all chosen segments */
 };
 

@@ -143,6 +143,20 @@ static int build_system(struct vm *vm)
 	return r;
 }
 
+/* The emulation of AMD-V that tests use has no I/O bitmap for a busy TSS: ring 3 gets I/O privilege there. */
+static void patch_stub_for_test(struct vm *vm)
+{
+	const struct kernel_image *k = &vm->kernel;
+	gva_t end = k->stub_frames_end < DF_VA_STUB + DF_PAGE_SIZE ? k->stub_frames_end
+								   : DF_VA_STUB + DF_PAGE_SIZE;
+	gpa_t stub = DF_GPA_SYSTEM;
+
+	for (unsigned i = 0; i < k->segment_count && k->segment[i].va != DF_VA_STUB; i++)
+		stub += k->segment[i].pages << DF_PAGE_SHIFT;
+	for (gva_t at = k->stub_frames; at >= DF_VA_STUB && at + 40 <= end; at += 40)
+		*(uint64_t *)(system_host(vm, stub) + (at - DF_VA_STUB) + 16) |= 0x3000;
+}
+
 static int load_kernel(struct vm *vm, struct df_err *err)
 {
 	uint64_t bytes = (vm->kernel.pages + DF_SYSTEM_PAGES) << DF_PAGE_SHIFT;
@@ -152,6 +166,8 @@ static int load_kernel(struct vm *vm, struct df_err *err)
 		memory_touch(&vm->memory, MEMORY_SYSTEM, 0, bytes);
 	for (unsigned i = 0; i < vm->kernel.segment_count && !r; i++)
 		r = load_segment(vm, &vm->kernel.segment[i], err);
+	if (!r && vm->options->test_iopl3)
+		patch_stub_for_test(vm);
 	if (!r)
 		r = build_system(vm);
 	return r ? r : memory_plug(&vm->memory, MEMORY_SYSTEM, bytes, err);

@@ -38,12 +38,17 @@ void note(const char *fmt, ...)
 
 void panic(const char *fmt, ...)
 {
+	static bool panicking;
 	va_list args;
-	size_t n;
+	size_t n = 0;
 
-	va_start(args, fmt);
-	n = format_data(fmt, args);
-	va_end(args);
+	/* A panic in a panic says nothing new, and must not fault for ever. */
+	if (!panicking) {
+		panicking = true;
+		va_start(args, fmt);
+		n = format_data(fmt, args);
+		va_end(args);
+	}
 	for (;;)
 		hypercall(DF_CALL_PANIC, n, 0, 0, 0);
 }

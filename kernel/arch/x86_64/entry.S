@@ -169,7 +169,11 @@ slow_window_end:
 	pushq $-1
 	.endm
 
-/* Chooses the stack: that of the kernel code which faulted, or the thread's. Loses rax (kept in trap_rax). */
+/*
+ * Chooses the stack: that of the kernel code which faulted, or the thread's. Loses rax (kept in
+ * trap_rax). Kernel code that faults elsewhere than on the thread's kernel stack has lost its way (or
+ * overflowed it): the emergency stack serves to say so.
+ */
 	.macro trap_stack
 	mov %rbx, trap_rbx(%rip)
 	movabs $VA_KERNEL, %rbx
@@ -180,7 +184,12 @@ slow_window_end:
 	cmp $VA_KERNEL_BYTES, %rax
 	jae 1f
 	mov trap_frame-16(%rip), %rsp
-	sub $256, %rsp
+	mov kernel_stack_top(%rip), %rax
+	sub %rsp, %rax
+	cmp $KERNEL_STACK_USABLE, %rax
+	jbe 2f
+	lea emergency_stack_end+8(%rip), %rsp
+2:	sub $256, %rsp
 	and $-16, %rsp
 	sub $8, %rsp
 1:
@@ -420,4 +429,8 @@ gate_rsp:	.quad 0
 resume_frame:	.skip 40
 tick_resume:	.skip 40
 tick_seen:	.long 0
+	.balign 16
+	.skip 1536
+emergency_stack_end:
+	.skip 16
 	.section .note.GNU-stack, "", @progbits

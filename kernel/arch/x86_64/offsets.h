@@ -35,5 +35,6 @@
 /* AC, NT, DF, TF: flags that must not be set while the kernel runs. */
 #define FLAGS_ODD 0x44500
 #define CALL_LIMIT 464
+#define KERNEL_STACK_USABLE 0x3c00 /* a fault deeper than this has no room for its own frame */
 
 #endif

@@ -14,7 +14,7 @@
 	.section .stub, "ax", @progbits
 	.balign 4096
 /* For the monitor (monitor/kernel_image.c). */
-	.quad stub_syscall, stub_vectors, stub_tick
+	.quad stub_syscall, stub_vectors, stub_tick, stub_frames, stub_frames_end
 
 	.balign 16
 	.globl stub_syscall
@@ -33,7 +33,7 @@ stub_saved:
 	test $3, %cl
 	jnz syscall_entry
 	lea syscall_entry(%rip), %rcx
-	mov $FLAGS_CLEAN, %r11d
+	mov frame_sysret+16(%rip), %r11
 	sysretq
 stub_syscall_end:
 
@@ -41,11 +41,14 @@ stub_syscall_end:
 	.quad \entry, USER_CS, FLAGS_CLEAN, 0, USER_SS
 	.endm
 	.balign 16
+stub_frames:
+frame_sysret:	frame 0 /* its flags only */
 frame_plain:	frame trap_plain
 frame_error:	frame trap_error
 frame_page:	frame trap_page
 frame_tick:	frame trap_tick
 frame_gate:	frame gate_return
+stub_frames_end:
 
 /* One entry per exception, 16 bytes apart. The CPU's frame stays where it is, on a page that ring 3
  * can read; the vector number goes below it. */
