@@ -96,6 +96,8 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 				  "usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
 				  " --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
 				  " [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] -- ARGV0 [ARG...]");
+	if (o->raw_root && strstr(o->features, "files"))
+		return df_err_set(err, -EINVAL, "--raw-root is no file system: leave out the feature files");
 	o->argc = argc - i - 1;
 	o->argv = argv + i + 1;
 	return o->trace ? add_trace(o, err) : 0;
