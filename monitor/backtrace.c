@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "backtrace.h"
+#include "report.h"
 
 #define LIMIT_MS 5000
 #define TEXT_MAX (64u << 10)
@@ -200,12 +201,9 @@ static bool serve(const struct vm *vm, struct helper *h)
 
 static void print_text(char *text, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)text[i] < 32 && text[i] != '\n')
-			text[i] = '?';
-		else if ((unsigned char)text[i] == 127)
-			text[i] = '?';
-	fwrite(text, 1, length, stderr);
+	text[length] = 0;
+	report_clean(text);
+	fputs(text, stderr);
 	if (length && text[length - 1] != '\n')
 		fputc('\n', stderr);
 }
@@ -214,7 +212,7 @@ static void print_text(char *text, size_t length)
 static bool backtrace(const struct vm *vm, const struct backtrace_head *head, const char *kind,
 	const char *file)
 {
-	struct helper h = {.text = malloc(TEXT_MAX)};
+	struct helper h = {.text = malloc(TEXT_MAX + 1)};
 	bool whole = false, shown;
 
 	if (!h.text || !helper_start(&h, kind, file)) {
@@ -264,6 +262,7 @@ void backtrace_kernel(struct vm *vm, const struct df_regs *regs)
 	head.module_count = 1;
 	head.module[0].start = DF_VA_KERNEL;
 	head.module[0].end = DF_VA_SYSTEM + DF_PAGE_SIZE;
+	head.module[0].offset = BACKTRACE_AS_LINKED;
 	strcpy(head.module[0].path, "dayfly-kernel");
 	backtrace(vm, &head, BACKTRACE_RAW, vm->options->kernel);
 }

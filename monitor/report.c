@@ -9,14 +9,31 @@
 #include "backtrace.h"
 #include "report.h"
 
-/* Guest text may hold terminal escapes. */
-static void sanitize(char *s)
+/* Bytes of the UTF-8 character at p that is fit to be shown; 0: it is none. */
+static unsigned character(const unsigned char *p)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 32 && *s != '\n' && *s != '\t')
-			*s = '?';
-		else if (*s == 127)
-			*s = '?';
+	unsigned n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+
+	if (n == 1)
+		return (*p >= 32 && *p != 127) || *p == '\n' || *p == '\t';
+	for (unsigned i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* U+0080 to U+009f are control characters. */
+	return n == 2 && *p == 0xc2 && p[1] < 0xa0 ? 0 : n;
+}
+
+void report_clean(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p) {
+		unsigned n = character(p);
+
+		if (!n)
+			*p = '?';
+		p += n ? n : 1;
+	}
 }
 
 void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
@@ -35,7 +52,7 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 			 text, text);
 	else
 		return;
-	sanitize(line);
+	report_clean(line);
 	fputs(line, stderr);
 }
 
@@ -53,7 +70,7 @@ static void print_regs(const struct df_regs *r)
 }
 
 /* The signals that end in a report (kernel/core/program.c: dumps_core). */
-static const char *signal_name(int signal)
+static const char *signal_name(uint32_t signal)
 {
 	static const char *const names[] = {
 		[SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
@@ -61,9 +78,7 @@ static const char *signal_name(int signal)
 		[SIGXFSZ] = "SIGXFSZ", [SIGSYS] = "SIGSYS",
 	};
 
-	if (signal < (int)(sizeof(names) / sizeof(names[0])) && names[signal])
-		return names[signal];
-	return "a signal";
+	return signal < sizeof(names) / sizeof(names[0]) ? names[signal] : NULL;
 }
 
 /* What the processor objected to, in words. Empty: no exception, the signal was sent. */
@@ -73,7 +88,8 @@ static void describe(char *out, size_t size, const struct df_fault *f)
 		[0] = "division by zero or overflow", [1] = "single step",
 		[3] = "breakpoint",		      [4] = "overflow trap",
 		[5] = "bound check",		      [6] = "invalid instruction",
-		[7] = "no floating-point unit",	      [12] = "stack segment fault",
+		[7] = "no floating-point unit",	      [10] = "invalid task state",
+		[11] = "segment not present",	      [12] = "stack segment fault",
 		[13] = "privileged instruction or bad address",
 		[16] = "floating-point error",	      [17] = "unaligned access",
 		[19] = "floating-point error (SSE)",
@@ -97,18 +113,20 @@ void report_fault(struct vm *vm, const uint8_t *data)
 {
 	struct df_fault f;
 	char maps[DF_DATA_BYTES - sizeof(f) + 1], what[100];
-	int signal;
 
 	memcpy(&f, data, sizeof(f));
 	memcpy(maps, data + sizeof(f), sizeof(maps) - 1);
 	maps[sizeof(maps) - 1] = 0;
-	sanitize(maps);
-	signal = f.signal & 127;
+	report_clean(maps);
+	if (!signal_name(f.signal)) {
+		vm_end(vm, 125, "stopped: the guest reported a crash with signal %u", f.signal);
+		return;
+	}
 	describe(what, sizeof(what), &f);
-	fprintf(stderr, "dayfly: %s died of %s%s\n", vm->options->program, signal_name(signal), what);
+	fprintf(stderr, "dayfly: %s died of %s%s\n", vm->options->program, signal_name(f.signal), what);
 	print_regs(&f.regs);
 	backtrace_program(vm, &f.regs, maps);
-	vm_end(vm, 128 + signal, NULL);
+	vm_end(vm, 128 + (int)f.signal, NULL);
 }
 
 void report_panic(struct vm *vm, const uint8_t *data, uint64_t bytes)
@@ -116,7 +134,7 @@ void report_panic(struct vm *vm, const uint8_t *data, uint64_t bytes)
 	char text[512];
 
 	snprintf(text, sizeof(text), "%.*s", (int)(bytes < 500 ? bytes : 500), (const char *)data);
-	sanitize(text);
+	report_clean(text);
 	report_stop(vm, text);
 }
 

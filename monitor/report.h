@@ -6,6 +6,9 @@
 
 #include "vm.h"
 
+/* Replaces what a terminal would act on or could not show. */
+void report_clean(char *text);
+
 void report_log(struct vm *vm, enum df_log_kind kind, const char *text);
 /* A program died of a fault: data is struct df_fault and the text behind it, DF_DATA_BYTES in all. */
 void report_fault(struct vm *vm, const uint8_t *data);

@@ -85,7 +85,7 @@ static const Dwfl_Callbacks callbacks = {
 static bool place(Elf *elf, const struct backtrace_module *m, uint64_t *start, uint64_t *end)
 {
 	uint64_t low = UINT64_MAX, high = 0, bias = 0;
-	bool found = false;
+	bool found = m->offset == BACKTRACE_AS_LINKED;
 	size_t count;
 
 	if (elf_getphdrnum(elf, &count))
@@ -102,7 +102,7 @@ static bool place(Elf *elf, const struct backtrace_module *m, uint64_t *start, u
 			low = ph.p_vaddr & -align;
 		if (ph.p_vaddr + ph.p_memsz > high)
 			high = ph.p_vaddr + ph.p_memsz;
-		if ((ph.p_flags & PF_X) && m->offset >= offset &&
+		if (!found && (ph.p_flags & PF_X) && m->offset >= offset &&
 			m->offset - offset < ph.p_filesz + 4096) {
 			bias = m->start - (df_page_down(ph.p_vaddr) + (m->offset - offset));
 			found = true;
@@ -166,7 +166,7 @@ static void print_frame(const struct walk *w, Dwfl *dwfl, uint64_t pc, bool at_f
 			offset + !at_fault, m ? m->path : "?", source);
 	else if (m)
 		say("  #%-2u %016lx in %.200s+%#lx%s\n", w->frames, pc, m->path,
-			pc - m->start + m->offset, source);
+			pc - m->start + (m->offset == BACKTRACE_AS_LINKED ? 0 : m->offset), source);
 	else
 		say("  #%-2u %016lx in no file\n", w->frames, pc);
 }

@@ -19,10 +19,11 @@
 #define BACKTRACE_MODULES 48
 #define BACKTRACE_PATH 216
 #define BACKTRACE_FRAMES 32 /* shown */
+#define BACKTRACE_AS_LINKED UINT64_MAX /* the file's own addresses are the guest's */
 
 struct backtrace_module {
 	uint64_t start, end; /* guest addresses of one executable mapping */
-	uint64_t offset; /* of its first byte in the file */
+	uint64_t offset; /* of its first byte in the file, or BACKTRACE_AS_LINKED */
 	char path[BACKTRACE_PATH]; /* in the root image, zero-ended */
 };
 

@@ -8,6 +8,7 @@
  */
 #include "offsets.h"
 
+	.cfi_sections .debug_frame
 
 	.text
 	.macro push_registers rax
@@ -218,9 +219,22 @@ trap_plain_go:
 	trap_registers $0, trap_frame-48(%rip)
 trap_common:
 	push_registers trap_rax(%rip)
+	/* For backtraces of the kernel: the caller of what follows is the interrupted code. */
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_def_cfa %rsp, 0
+	.cfi_offset %rip, FRAME_RIP
+	.cfi_offset %rsp, FRAME_RSP
+	.cfi_offset %r15, 0
+	.cfi_offset %r14, 8
+	.cfi_offset %r13, 16
+	.cfi_offset %r12, 24
+	.cfi_offset %rbp, 32
+	.cfi_offset %rbx, 40
 	mov %rsp, %rdi
 	mov trap_cr2(%rip), %rsi
 	call exception
+	.cfi_endproc
 	/* Interrupted kernel code has its frame elsewhere than at the top of the stack. */
 	lea FRAME_BYTES(%rsp), %rax
 	cmp %rax, kernel_stack_top(%rip)
@@ -340,9 +354,11 @@ gate_return:
 
 	.globl arch_hypercall
 arch_hypercall:
+	.cfi_startproc
 	mov $0x100, %edx
 	out %al, (%dx)
 	ret
+	.cfi_endproc
 
 /* void arch_switch(struct thread *from, struct thread *to) */
 	.globl arch_switch
