@@ -3,72 +3,65 @@
 #include <kernel/core/errno.h>
 #include <kernel/trace/print.h>
 
-#define E(number, text)                   \
-	{                                 \
-		number, #number "\0" text \
-	}
+#define ERRORS(E)                                             \
+	E(EPERM, "Operation not permitted")                   \
+	E(ENOENT, "No such file or directory")                \
+	E(ESRCH, "No such process")                           \
+	E(EINTR, "Interrupted system call")                   \
+	E(EIO, "Input/output error")                          \
+	E(ENXIO, "No such device or address")                 \
+	E(E2BIG, "Argument list too long")                    \
+	E(ENOEXEC, "Exec format error")                       \
+	E(EBADF, "Bad file descriptor")                       \
+	E(ECHILD, "No child processes")                       \
+	E(EAGAIN, "Resource temporarily unavailable")         \
+	E(ENOMEM, "Cannot allocate memory")                   \
+	E(EACCES, "Permission denied")                        \
+	E(EFAULT, "Bad address")                              \
+	E(EBUSY, "Device or resource busy")                   \
+	E(EEXIST, "File exists")                              \
+	E(EXDEV, "Invalid cross-device link")                 \
+	E(ENODEV, "No such device")                           \
+	E(ENOTDIR, "Not a directory")                         \
+	E(EISDIR, "Is a directory")                           \
+	E(EINVAL, "Invalid argument")                         \
+	E(EMFILE, "Too many open files")                      \
+	E(ENOTTY, "Inappropriate ioctl for device")           \
+	E(ETXTBSY, "Text file busy")                          \
+	E(EFBIG, "File too large")                            \
+	E(ENOSPC, "No space left on device")                  \
+	E(ESPIPE, "Illegal seek")                             \
+	E(EROFS, "Read-only file system")                     \
+	E(EMLINK, "Too many links")                           \
+	E(EPIPE, "Broken pipe")                               \
+	E(ERANGE, "Numerical result out of range")            \
+	E(EDEADLK, "Resource deadlock avoided")               \
+	E(ENAMETOOLONG, "File name too long")                 \
+	E(ENOLCK, "No locks available")                       \
+	E(ENOSYS, "Function not implemented")                 \
+	E(ENOTEMPTY, "Directory not empty")                   \
+	E(ELOOP, "Too many levels of symbolic links")         \
+	E(ENODATA, "No data available")                       \
+	E(EOVERFLOW, "Value too large for defined data type") \
+	E(EOPNOTSUPP, "Operation not supported")              \
+	E(ETIMEDOUT, "Connection timed out")                  \
+	E(EOWNERDEAD, "Owner died")
 
-static const struct {
-	int number;
-	const char *text; /* name, zero byte, meaning */
-} errors[] = {
-	E(EPERM, "Operation not permitted"),
-	E(ENOENT, "No such file or directory"),
-	E(ESRCH, "No such process"),
-	E(EINTR, "Interrupted system call"),
-	E(EIO, "Input/output error"),
-	E(ENXIO, "No such device or address"),
-	E(E2BIG, "Argument list too long"),
-	E(ENOEXEC, "Exec format error"),
-	E(EBADF, "Bad file descriptor"),
-	E(ECHILD, "No child processes"),
-	E(EAGAIN, "Resource temporarily unavailable"),
-	E(ENOMEM, "Cannot allocate memory"),
-	E(EACCES, "Permission denied"),
-	E(EFAULT, "Bad address"),
-	E(EBUSY, "Device or resource busy"),
-	E(EEXIST, "File exists"),
-	E(EXDEV, "Invalid cross-device link"),
-	E(ENODEV, "No such device"),
-	E(ENOTDIR, "Not a directory"),
-	E(EISDIR, "Is a directory"),
-	E(EINVAL, "Invalid argument"),
-	E(ENFILE, "Too many open files in system"),
-	E(EMFILE, "Too many open files"),
-	E(ENOTTY, "Inappropriate ioctl for device"),
-	E(ETXTBSY, "Text file busy"),
-	E(EFBIG, "File too large"),
-	E(ENOSPC, "No space left on device"),
-	E(ESPIPE, "Illegal seek"),
-	E(EROFS, "Read-only file system"),
-	E(EMLINK, "Too many links"),
-	E(EPIPE, "Broken pipe"),
-	E(EDOM, "Numerical argument out of domain"),
-	E(ERANGE, "Numerical result out of range"),
-	E(EDEADLK, "Resource deadlock avoided"),
-	E(ENAMETOOLONG, "File name too long"),
-	E(ENOLCK, "No locks available"),
-	E(ENOSYS, "Function not implemented"),
-	E(ENOTEMPTY, "Directory not empty"),
-	E(ELOOP, "Too many levels of symbolic links"),
-	E(ENODATA, "No data available"),
-	E(EOVERFLOW, "Value too large for defined data type"),
-	E(EILSEQ, "Invalid or incomplete multibyte or wide character"),
-	E(EOPNOTSUPP, "Operation not supported"),
-	E(ETIMEDOUT, "Connection timed out"),
-	E(ESTALE, "Stale file handle"),
-	E(ECANCELED, "Operation canceled"),
-	E(EOWNERDEAD, "Owner died"),
-	E(ENOTRECOVERABLE, "State not recoverable"),
-};
+#define NUMBER(number, text) number,
+#define TEXTS(number, text) #number "\0" text "\0"
 
-const char *error_name(int number, const char **text)
+static const uint8_t numbers[] = {ERRORS(NUMBER)};
+static const char texts[] = ERRORS(TEXTS); /* name, meaning, name, meaning ... */
+
+const char *error_name(int number, const char **meaning)
 {
-	for (unsigned i = 0; i < array_size(errors); i++) {
-		if (errors[i].number != number)
-			continue;
-		*text = errors[i].text + strlen(errors[i].text) + 1;
-		return errors[i].text;
+	const char *name = texts;
+
+	for (unsigned i = 0; i < array_size(numbers); i++) {
+		*meaning = name + strlen(name) + 1;
+		if (numbers[i] == number)
+			return name;
+		name = *meaning + strlen(*meaning) + 1;
 	}
 	return NULL;
 }

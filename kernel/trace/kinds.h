@@ -27,7 +27,7 @@ enum kind {
 	POINTER,
 	PLACE, /* an address; so is the result */
 
-	/* names, in the order of the table in names.c */
+	/* names: names.def */
 	KIND_NAMES,
 	OPEN = KIND_NAMES,
 	DESCRIPTOR, /* flags of open that make sense without a file */
@@ -72,6 +72,21 @@ enum kind {
 	SPLICE,
 	SOCKET_DOMAIN,
 	SOCKET_TYPE,
+	/* and those that appear inside of other arguments */
+	ACCESS_MODE,
+	FILE_TYPE,
+	POLL_EVENTS,
+	EPOLL_EVENTS,
+	ACTION_FLAGS,
+	STACK_FLAGS,
+	CLONE_FLAGS,
+	FUTEX_OPERATION,
+	FCNTL_COMMAND,
+	LOCK_TYPE,
+	DESCRIPTOR_FLAGS,
+	IOCTL_REQUEST,
+	PRCTL_OPTION,
+	SIGNAL_CODE,
 
 	/* read before the call, and no plain address */
 	KIND_SPECIAL,

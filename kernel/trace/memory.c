@@ -274,12 +274,11 @@ static bool put_sigaction(struct traced *t, unsigned i)
 	if (a.handler <= 1)
 		line_put(&t->line, "{sa_handler=%s", a.handler ? "SIG_IGN" : "SIG_DFL");
 	else
-		line_put(&t->line, "{sa_%s=0x%lx", a.flags & SA_SIGINFO ? "sigaction" : "handler",
-			a.handler);
+		line_put(&t->line, "{sa_handler=0x%lx", a.handler);
 	line_put(&t->line, ", sa_mask=");
 	names_put_signals(&t->line, a.mask);
 	line_put(&t->line, ", sa_flags=");
-	names_put(&t->line, NAMES_ACTION, a.flags);
+	names_put(&t->line, ACTION_FLAGS, a.flags);
 	if (a.flags & SA_RESTORER)
 		line_put(&t->line, ", sa_restorer=0x%lx", a.restorer);
 	line_put(&t->line, "}");
@@ -295,7 +294,7 @@ static bool put_stack(struct traced *t, unsigned i)
 	line_put(&t->line, "{ss_sp=");
 	line_pointer(&t->line, (gva_t)s.ss_sp);
 	line_put(&t->line, ", ss_flags=");
-	names_put(&t->line, NAMES_STACK, (uint32_t)s.ss_flags);
+	names_put(&t->line, STACK_FLAGS, (uint32_t)s.ss_flags);
 	line_put(&t->line, ", ss_size=%lu}", s.ss_size);
 	return true;
 }
@@ -305,7 +304,7 @@ static void write_siginfo(struct line *l, const siginfo_t *s)
 	line_put(l, "{si_signo=");
 	names_put_signal(l, s->si_signo);
 	line_put(l, ", si_code=");
-	names_put(l, NAMES_SIGNAL_CODE, (uint32_t)s->si_code);
+	names_put(l, SIGNAL_CODE, (uint32_t)s->si_code);
 	if (s->si_code == SI_TIMER)
 		line_put(l, ", si_timerid=%d, si_overrun=%d", s->si_tid, s->si_overrun);
 	else if (s->si_code <= 0)
@@ -366,7 +365,7 @@ static bool put_statx(struct traced *t, unsigned i)
 	if (user_get(&x, t->arg[i]))
 		return false;
 	line_put(&t->line, "{stx_mask=");
-	names_put(&t->line, STATX_MASK - KIND_NAMES, x.stx_mask);
+	names_put(&t->line, STATX_MASK, x.stx_mask);
 	line_put(&t->line, ", stx_attributes=");
 	line_hex(&t->line, x.stx_attributes);
 	line_put(&t->line, ", stx_mode=");
@@ -429,7 +428,7 @@ static bool put_pollfds(struct traced *t, gva_t from, uint64_t count, bool found
 			break;
 		}
 		line_put(&t->line, "{fd=%d, %sevents=", p.fd, found ? "r" : "");
-		names_put(&t->line, NAMES_POLL, (uint16_t)(found ? p.revents : p.events));
+		names_put(&t->line, POLL_EVENTS, (uint16_t)(found ? p.revents : p.events));
 		line_put(&t->line, "}");
 	}
 	line_put(&t->line, "]");
@@ -491,7 +490,7 @@ static bool put_event_at(struct traced *t, gva_t from)
 	if (user_get(&e, from))
 		return false;
 	line_put(&t->line, "{events=");
-	names_put(&t->line, NAMES_EPOLL, e.events);
+	names_put(&t->line, EPOLL_EVENTS, e.events);
 	line_put(&t->line, ", data={u32=%u, u64=%lu}}", (uint32_t)e.data, (uint64_t)e.data);
 	return true;
 }

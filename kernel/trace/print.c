@@ -29,11 +29,14 @@ static const struct {
 };
 #undef CALL
 
+#define RESULT_COLUMN 39 /* where strace begins it */
+
 static const uint8_t unknown_kinds[ARGUMENTS] = {HEX, HEX, HEX, HEX, HEX, HEX};
 
 void print_name(struct traced *t)
 {
 	t->line.used = 0;
+	trace_prefix(&t->line);
 	if (t->nr < array_size(rows) && rows[t->nr].name) {
 		t->kinds = rows[t->nr].kinds;
 		line_put(&t->line, "%s(", (const char *)&names + rows[t->nr].name - 1);
@@ -132,7 +135,7 @@ void print_arguments(struct traced *t, unsigned *i, bool over)
 		if (kind >= KIND_READ)
 			put_memory(t, *i);
 		else if (kind >= KIND_NAMES)
-			names_put(&t->line, kind - KIND_NAMES, t->arg[*i]);
+			names_put(&t->line, kind, t->arg[*i]);
 		else
 			put_number(&t->line, kind, t->arg[*i]);
 	}
@@ -172,20 +175,27 @@ void print_result(struct traced *t)
 	struct line *l = &t->line;
 
 	line_put(l, ")");
-	line_pad(l, 39);
+	line_pad(l, RESULT_COLUMN);
 	line_put(l, " = ");
-	if (has_kind(t, STATUS)) {
-		line_put(l, "?");
-	} else if (t->result < 0 && t->result >= -4095) {
+	if (t->result < 0 && t->result >= -4095) {
 		put_error(l, (int)-t->result);
 	} else if (has_kind(t, PLACE)) {
 		line_put(l, "0x%lx", t->result);
 	} else if (has_kind(t, MASK)) {
-		line_put(l, "0%03lo", t->result);
+		line_put(l, "0%02lo", t->result);
 	} else if (has_kind(t, FCNTL)) {
 		rest_put_result(t);
 	} else {
 		line_put(l, "%ld", t->result);
 		put_found(t);
 	}
+}
+
+void print_no_result(struct traced *t, unsigned i)
+{
+	bool all = i >= ARGUMENTS || t->kinds[i] == END;
+
+	line_put(&t->line, "%s", all ? ")" : " <unfinished ...>)");
+	line_pad(&t->line, RESULT_COLUMN);
+	line_put(&t->line, " = ?");
 }

@@ -40,31 +40,16 @@ void line_quote(struct line *l, const char *bytes, size_t n, bool hex);
 /* As many blanks as it takes to reach the column. */
 void line_pad(struct line *l, unsigned column);
 
-/* names.c: sets of names beyond those of enum kind */
-enum name_set {
-	NAMES_ACCESS_MODE = KIND_SPECIAL - KIND_NAMES,
-	NAMES_FILE_TYPE,
-	NAMES_POLL,
-	NAMES_EPOLL,
-	NAMES_ACTION,
-	NAMES_STACK,
-	NAMES_CLONE,
-	NAMES_FUTEX,
-	NAMES_FCNTL,
-	NAMES_LOCK_TYPE,
-	NAMES_DESCRIPTOR_FLAGS,
-	NAMES_IOCTL,
-	NAMES_PRCTL,
-	NAMES_SIGNAL_CODE,
-	NAME_SETS,
-};
-void names_put(struct line *l, unsigned set, uint64_t value);
+/* names.c */
+void names_init(void);
+void names_put(struct line *l, enum kind kind,
+	uint64_t value); /* KIND_NAMES <= kind < KIND_SPECIAL */
 void names_put_open(struct line *l, uint64_t flags); /* with the access mode */
 void names_put_mode(struct line *l, unsigned mode); /* with the type of file */
 void names_put_signal(struct line *l, int signal); /* SIG... */
 void names_put_signals(struct line *l, uint64_t set); /* [...], and ~[...] when most are in it */
-/* NULL: unknown. *text: what it means. */
-const char *error_name(int number, const char **text);
+/* NULL: unknown. */
+const char *error_name(int number, const char **meaning);
 
 /* memory.c: the memory at argument i. False: can not be read, nothing was written to the line. */
 bool memory_put(struct traced *t, unsigned i);
@@ -82,9 +67,12 @@ void print_name(struct traced *t);
 /* Arguments from *i on; ends before the first that the call writes unless it is over. */
 void print_arguments(struct traced *t, unsigned *i, bool over);
 void print_result(struct traced *t);
+void print_no_result(struct traced *t, unsigned i); /* of a call that does not come back */
 
-/* trace.c: sends the line, with the thread's number where there are several. */
+/* trace.c */
+void trace_prefix(struct line *l); /* the thread's number where there are several */
 void trace_send(const struct line *l);
+void trace_unfinished(void); /* sends the call in which the program ends, if there is one */
 
 /* signals.c */
 void signals_watch(void);

@@ -27,15 +27,15 @@ static void put_lock(struct line *l, gva_t at)
 		return;
 	}
 	line_put(l, "{l_type=");
-	names_put(l, NAMES_LOCK_TYPE, (uint64_t)k.l_type);
+	names_put(l, LOCK_TYPE, (uint64_t)k.l_type);
 	line_put(l, ", l_whence=");
-	names_put(l, WHENCE - KIND_NAMES, (uint64_t)k.l_whence);
+	names_put(l, WHENCE, (uint64_t)k.l_whence);
 	line_put(l, ", l_start=%ld, l_len=%ld}", k.l_start, k.l_len);
 }
 
 static void put_fcntl(struct line *l, uint64_t command, uint64_t arg)
 {
-	names_put(l, NAMES_FCNTL, command);
+	names_put(l, FCNTL_COMMAND, command);
 	switch ((int)command) {
 	case F_GETFD:
 	case F_GETFL:
@@ -51,7 +51,7 @@ static void put_fcntl(struct line *l, uint64_t command, uint64_t arg)
 	line_put(l, ", ");
 	switch ((int)command) {
 	case F_SETFD:
-		names_put(l, NAMES_DESCRIPTOR_FLAGS, arg);
+		names_put(l, DESCRIPTOR_FLAGS, arg);
 		break;
 	case F_SETFL:
 		names_put_open(l, arg);
@@ -88,7 +88,7 @@ void rest_put_result(struct traced *t)
 	if (command == F_GETFL)
 		names_put_open(&t->line, (uint64_t)t->result);
 	else
-		names_put(&t->line, NAMES_DESCRIPTOR_FLAGS, (uint64_t)t->result);
+		names_put(&t->line, DESCRIPTOR_FLAGS, (uint64_t)t->result);
 	line_put(&t->line, ")");
 }
 
@@ -154,7 +154,7 @@ static void put_ioctl(struct traced *t, unsigned i)
 {
 	uint64_t request = (uint32_t)t->arg[i], arg = t->arg[i + 1];
 
-	names_put(&t->line, NAMES_IOCTL, request);
+	names_put(&t->line, IOCTL_REQUEST, request);
 	if (request == FIOCLEX || request == FIONCLEX)
 		return;
 	line_put(&t->line, ", ");
@@ -169,7 +169,7 @@ static void put_prctl(struct traced *t, unsigned i)
 	char name[17] = "";
 	uint64_t option = t->arg[i], arg = t->arg[i + 1];
 
-	names_put(&t->line, NAMES_PRCTL, option);
+	names_put(&t->line, PRCTL_OPTION, option);
 	switch ((int)option) {
 	case PR_SET_NAME:
 	case PR_GET_NAME:
@@ -222,7 +222,7 @@ static void put_futex(struct traced *t)
 	unsigned operation = (unsigned)t->arg[1] & FUTEX_CMD_MASK;
 	struct line *l = &t->line;
 
-	names_put(l, NAMES_FUTEX, operation);
+	names_put(l, FUTEX_OPERATION, operation);
 	line_put(l, "%s%s", t->arg[1] & FUTEX_PRIVATE_FLAG ? "_PRIVATE" : "",
 		t->arg[1] & FUTEX_CLOCK_REALTIME ? "|FUTEX_CLOCK_REALTIME" : "");
 	switch (operation) {
@@ -266,7 +266,7 @@ static void put_futex(struct traced *t)
 static void put_clone_flags(struct line *l, uint64_t flags, uint64_t signal)
 {
 	line_put(l, "flags=");
-	names_put(l, NAMES_CLONE, flags);
+	names_put(l, CLONE_FLAGS, flags);
 	if (signal) {
 		line_put(l, "|");
 		names_put_signal(l, (int)signal);

@@ -21,6 +21,7 @@ static void watch_delivery(void)
 	deliver();
 	if (f->rsp == rsp)
 		return;
+	trace_prefix(&l);
 	line_put(&l, "--- ");
 	names_put_signal(&l, (int)f->rdi);
 	line_put(&l, " ");
@@ -34,6 +35,8 @@ static void watch_end(int status)
 {
 	struct line l = {.used = 0};
 
+	trace_unfinished();
+	trace_prefix(&l);
 	if (status > 128 && status <= 128 + 64) {
 		line_put(&l, "+++ killed by ");
 		names_put_signal(&l, status - 128);

@@ -12,34 +12,42 @@
 #include <kernel/sys/table.h>
 #include <kernel/trace/print.h>
 
-static void send(const char *prefix, const char *text, size_t n)
-{
-	size_t before = strlen(prefix);
+/* The last call that went into its handler and has not come back, whose it is, and how far it is printed. */
+static struct traced *open_call;
+static const struct thread *open_thread;
+static unsigned open_argument;
 
-	/* Only now: the page is everybody's. */
-	memcpy(request_page->data, prefix, before);
-	memcpy(request_page->data + before, text, n);
-	hypercall(DF_CALL_LOG, DF_LOG_TRACE, before + n, 0, 0);
+void trace_prefix(struct line *l)
+{
+	if (thread_count > 1)
+		line_put(l, "[pid %5d] ", current->tid);
 }
 
 void trace_send(const struct line *l)
 {
-	char prefix[24] = "";
+	/* Only now, when the text is complete: the page is everybody's. */
+	memcpy(request_page->data, l->text, l->used);
+	hypercall(DF_CALL_LOG, DF_LOG_TRACE, l->used, 0, 0);
+}
 
-	if (thread_count > 1)
-		ksnprintf(prefix, sizeof(prefix), "[pid %5d] ", current->tid);
-	send(prefix, l->text, l->used);
+void trace_unfinished(void)
+{
+	if (!open_call || open_thread != current)
+		return;
+	print_no_result(open_call, open_argument);
+	trace_send(&open_call->line);
 }
 
 static void send_exit(struct traced *t)
 {
 	struct line *l = &t->line;
 
-	print_result(t);
+	print_no_result(t, ARGUMENTS);
 	trace_send(l);
 	/* The program's own end is announced when it comes. */
 	if (thread_count > 1 && t->nr == __NR_exit) {
 		l->used = 0;
+		trace_prefix(l);
 		line_put(l, "+++ exited with %d +++", (int)t->arg[0] & 255);
 		trace_send(l);
 	}
@@ -62,7 +70,11 @@ static int64_t traced_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	print_arguments(&t, &i, false);
 	if (t.kinds[0] == STATUS)
 		send_exit(&t);
+	open_call = t.kinds[0] == STATUS ? NULL : &t;
+	open_thread = current;
+	open_argument = i;
 	t.result = table_get()[t.nr](a, b, c, d, e, f);
+	open_call = NULL;
 	print_arguments(&t, &i, true);
 	print_result(&t);
 	trace_send(&t.line);
@@ -71,6 +83,7 @@ static int64_t traced_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 
 static void trace_init(void)
 {
+	names_init();
 	table_wrap(traced_call);
 	signals_watch();
 }
