@@ -48,7 +48,8 @@ static const struct recipe recipes[] = {
 			"{libdir}/libresolv.so.2", "{libdir}/libgcc_s.so.1",
 			"{libdir}/gconv/gconv-modules*", "{libdir}/gconv/gconv-modules.d/",
 			"{libdir}/gconv/UTF-*.so", "{libdir}/gconv/ISO8859-*.so",
-			"/usr/lib/locale/C.utf8/", "/usr/lib/locale/locale-archive"},
+			"/usr/lib/locale/C.utf8/", "/usr/lib/locale/locale-archive",
+			"/usr/share/locale/locale.alias", "/etc/locale.alias"},
 	},
 	{
 		.name = "python",

@@ -127,7 +127,7 @@ static int open_fetched(int dirfd, unsigned flags, unsigned mode, struct file **
 		? 0
 		: WALK_FOLLOW;
 	struct walk w;
-	struct node *n;
+	struct node *n = NULL;
 	int r = check_flags(flags);
 
 	if (r < 0)

@@ -225,6 +225,8 @@ int64_t sys_statfs(arg path, arg buf)
 
 	if (r < 0)
 		return r;
+	if (!n)
+		return -EBADF;
 	m = n->mount;
 	node_unref(n);
 	return put_statfs(m, buf);

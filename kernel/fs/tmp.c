@@ -266,8 +266,8 @@ static int64_t sys_memfd_create(uint64_t name, uint64_t flags)
 {
 	struct node_new what = {.mode = S_IFREG | 0777};
 	char text[NAME_BYTES_MAX + 1] = "memfd:";
-	struct tmp_node *n;
-	struct file *f;
+	struct tmp_node *n = NULL;
+	struct file *f = NULL;
 	int64_t bytes;
 	int r;
 

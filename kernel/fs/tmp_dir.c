@@ -151,7 +151,7 @@ void tmp_dir_free(struct tmp_dir *d)
 
 int tmp_lookup(struct node *node, const char *name, unsigned name_bytes, struct node **out)
 {
-	struct tmp_node *dir = tmp_node(node), *n;
+	struct tmp_node *dir = tmp_node(node), *n = NULL;
 	struct tmp_entry *e = find(&dir->dir, name, name_bytes);
 	uint64_t nid;
 	int r;
@@ -380,7 +380,7 @@ int tmp_rename(const struct rename_side *from, const struct rename_side *to, boo
 		from_dir->nlink--;
 		to_dir->nlink++;
 	}
-	if (exchange) {
+	if (exchange && old) {
 		tmp_hold(old);
 		old->ctime = n->ctime;
 		if (S_ISDIR(old->node.mode)) {

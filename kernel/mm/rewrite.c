@@ -58,8 +58,13 @@ void rewrite_reset(void)
 /* Address for a page within reach of `site`: in its own neighbourhood or in low memory. */
 static gva_t place_near(gva_t site)
 {
+	gva_t at;
+
 	if (site < (gva_t)REACH)
 		return vma_gap(DF_VA_PROGRAM_MIN, (gva_t)REACH, DF_PAGE_SIZE);
+	at = vma_place(DF_PAGE_SIZE, DF_PAGE_SIZE);
+	if (at && (int64_t)(at - site) > -REACH && (int64_t)(at - site) < REACH)
+		return at;
 	return vma_gap(df_page_down(site) - (gva_t)REACH / 2, df_page_down(site) + (gva_t)REACH / 2,
 		       DF_PAGE_SIZE);
 }

@@ -169,13 +169,23 @@ gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes)
 gva_t vma_place(uint64_t bytes, uint64_t align)
 {
 	static gva_t next = DF_VA_MAP_END;
-	gva_t at = (next - bytes) & ~(align - 1);
+	gva_t at;
 
 	/* Downwards, as Linux does; libraries end up close to each other. Never reused: there are 512 GiB,
 	 * and addresses that were never mapped need no flush. When they run out, look for gaps. */
-	if (bytes <= next - DF_VA_MAP && at >= DF_VA_MAP) {
-		next = at;
-		return at;
+	while (bytes <= next - DF_VA_MAP) {
+		struct vma *v;
+
+		at = (next - bytes) & ~(align - 1);
+		if (at < DF_VA_MAP)
+			break;
+		/* Someone may have asked for an address down here. */
+		v = vma_find(at, true);
+		if (!v || v->start >= at + bytes) {
+			next = at;
+			return at;
+		}
+		next = v->start;
 	}
 	at = vma_gap(DF_VA_MAP, DF_VA_MAP_END, bytes + align);
 	return at ? (at + align - 1) & ~(align - 1) : 0;
