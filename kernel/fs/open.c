@@ -106,15 +106,11 @@ static int check_flags(unsigned flags)
 /* The walk for open has ended at w: finds or makes the node. The result has a reference. */
 static int find_or_create(const struct walk *w, unsigned flags, unsigned mode, struct node **out)
 {
-	if (!(flags & O_CREAT)) {
-		*out = node_ref(w->node);
-		return 0;
-	}
 	if (!w->node)
-		return create(w, mode, out);
-	if (flags & O_EXCL)
+		return flags & O_CREAT ? create(w, mode, out) : -ENOENT;
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
-	if (S_ISDIR(w->node->mode))
+	if ((flags & O_CREAT) && S_ISDIR(w->node->mode))
 		return -EISDIR;
 	*out = node_ref(w->node);
 	return 0;
@@ -143,7 +139,7 @@ static int open_fetched(int dirfd, unsigned flags, unsigned mode, struct file **
 	if (!w.node)
 		flags &= ~(unsigned)O_TRUNC;
 	walk_end(&w);
-	if (r < 0)
+	if (r < 0 || !n)
 		return r;
 	if ((flags & O_DIRECTORY) && !S_ISDIR(n->mode))
 		r = -ENOTDIR;

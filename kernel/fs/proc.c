@@ -20,9 +20,13 @@ _Static_assert(FD_MAX == 4096, "FD_MAX_TEXT");
 
 static void cpuid(uint32_t leaf, uint32_t r[4])
 {
-	__asm__ volatile("cpuid"
-			 : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
-			 : "a"(leaf), "c"(0));
+	uint32_t a, b, c, d;
+
+	__asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(leaf), "c"(0));
+	r[0] = a;
+	r[1] = b;
+	r[2] = c;
+	r[3] = d;
 }
 
 /* Names of feature bits in the order of /proc/cpuinfo, "" where programs do not look. */

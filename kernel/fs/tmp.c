@@ -17,6 +17,12 @@
 #include <linux/magic.h>
 #include <linux/memfd.h>
 
+#ifndef MFD_EXEC /* newer than Debian 12's headers */
+#define MFD_NOEXEC_SEAL 8u
+#define MFD_EXEC 0x10u
+#define F_SEAL_EXEC 0x20u
+#endif
+
 #define LOWER_BUCKETS 256u
 
 static struct tmp_node *lower_nodes[LOWER_BUCKETS]; /* all lower nodes that exist, by nid */
@@ -252,7 +258,7 @@ static int64_t control(struct node *node, int cmd, uint64_t arg)
 		return -EINVAL;
 	if (cmd == F_GET_SEALS)
 		return n->seals;
-	if (cmd != F_ADD_SEALS || arg & ~0x1fULL)
+	if (cmd != F_ADD_SEALS || arg & ~0x3fULL)
 		return -EINVAL;
 	if (n->seals & F_SEAL_SEAL)
 		return -EPERM;
@@ -271,7 +277,8 @@ static int64_t sys_memfd_create(uint64_t name, uint64_t flags)
 	int64_t bytes;
 	int r;
 
-	if (flags & ~(uint64_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+	if (flags & ~(uint64_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC) ||
+		(flags & (MFD_NOEXEC_SEAL | MFD_EXEC)) == (MFD_NOEXEC_SEAL | MFD_EXEC))
 		return -EINVAL;
 	bytes = user_string(text + 6, name, 250);
 	if (bytes < 0)
@@ -281,7 +288,11 @@ static int64_t sys_memfd_create(uint64_t name, uint64_t flags)
 		return r;
 	n->nlink = 0;
 	n->memfd = true;
-	n->seals = flags & MFD_ALLOW_SEALING ? 0 : F_SEAL_SEAL;
+	n->seals = flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL) ? 0 : F_SEAL_SEAL;
+	if (flags & MFD_NOEXEC_SEAL) {
+		n->node.mode &= ~0111u;
+		n->seals |= F_SEAL_EXEC;
+	}
 	r = node_place(&n->node, fs_root, text, (unsigned)bytes + 6);
 	n->node.gone = true;
 	if (r == 0)
