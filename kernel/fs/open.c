@@ -165,7 +165,7 @@ int fs_open(const char *path, int flags, unsigned mode, struct file **out)
 
 int64_t sys_openat(uint64_t dirfd, uint64_t path, uint64_t flags, uint64_t mode)
 {
-	struct file *f;
+	struct file *f = NULL;
 	int r = walk_fetch(path), fd;
 
 	if (r < 0)
