@@ -98,7 +98,7 @@ static bool put_environment(struct traced *t, unsigned i)
 
 	while (count < VARIABLES_MAX && !user_get(&string, t->arg[i] + count * 8) && string)
 		count++;
-	line_put(&t->line, "0x%lx /* %u vars */", t->arg[i], count);
+	line_put(&t->line, "0x%lx /* %u var%s */", t->arg[i], count, count == 1 ? "" : "s");
 	return true;
 }
 

@@ -4,6 +4,7 @@
  * sys/calls.def.
  */
 #include <linux/fcntl.h>
+#include <linux/mman.h>
 #include <linux/stat.h>
 #include <kernel/core/errno.h>
 #include <kernel/trace/print.h>
@@ -108,9 +109,21 @@ static void put_memory(struct traced *t, unsigned i)
 		line_pointer(&t->line, t->arg[i]);
 }
 
-static bool makes_file(uint64_t flags)
+/* Arguments that count only with certain values of the one before. */
+static bool is_unused(const struct traced *t, unsigned i)
 {
-	return (flags & O_CREAT) || (flags & __O_TMPFILE);
+	uint64_t before = i ? t->arg[i - 1] : 0;
+
+	switch (t->kinds[i]) {
+	case OPEN_MODE:
+		return !(before & (O_CREAT | __O_TMPFILE));
+	case DEVICE:
+		return !S_ISCHR(before) && !S_ISBLK(before);
+	case PLACE:
+		return i && t->kinds[i - 1] == REMAP && !(before & MREMAP_FIXED);
+	default:
+		return false;
+	}
 }
 
 void print_arguments(struct traced *t, unsigned *i, bool over)
@@ -118,10 +131,7 @@ void print_arguments(struct traced *t, unsigned *i, bool over)
 	for (; *i < ARGUMENTS && t->kinds[*i] != END; ++*i) {
 		enum kind kind = t->kinds[*i];
 
-		if (kind == OPEN_MODE && !makes_file(t->arg[*i - 1]))
-			continue;
-		/* It counts only with MREMAP_FIXED. */
-		if (kind == PLACE && *i && t->kinds[*i - 1] == REMAP && !(t->arg[*i - 1] & 2))
+		if (is_unused(t, *i))
 			continue;
 		if (kind >= KIND_WRITTEN && !over)
 			return;

@@ -193,8 +193,7 @@ static void put_prctl(struct traced *t, unsigned i)
 		break;
 	default:
 		for (unsigned n = 1; n <= 4; n++) {
-			line_put(&t->line, ", ");
-			line_hex(&t->line, t->arg[i + n]);
+			line_put(&t->line, t->arg[i + n] < 10 ? ", %lu" : ", 0x%lx", t->arg[i + n]);
 		}
 	}
 }
