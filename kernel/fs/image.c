@@ -1,38 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The root image: see image.h.
- *
- * A raw root has no directories of its own. The path of the program makes them: nid k stands for its
- * first k names, so 0 is / and the last one is the file.
+ * The root image, and the read-only file system that shows it as it is: see image.h.
+ * The reader checks all that the image says; here a node keeps the inode that was read once.
  */
 #include <kernel/fs/image.h>
 
 #include <kernel/core/hypercall.h>
-#include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
-#include <linux/magic.h>
 
 static struct erofs image;
-static bool raw, broken;
+static bool broken; /* no image, or a damaged one: / is empty */
 
 void image_init(void)
 {
-	if (boot_info->flags & DF_BOOT_RAW_ROOT) {
-		raw = true;
+	if (erofs_open(&image, files_va(0), boot_info->files_bytes) == 0)
 		return;
-	}
-	if (boot_info->files_bytes > 0 &&
-		erofs_open(&image, files_va(0), boot_info->files_bytes) == 0)
-		return;
-	if (boot_info->files_bytes > 0)
-		note("the root image is not a usable EROFS image; / is empty");
+	note("the root image is not a usable EROFS image; / is empty");
 	broken = true;
 }
 
 uint64_t image_root(void)
 {
-	return raw || broken ? 0 : image.root_nid;
+	return image.root_nid;
 }
 
 uint64_t image_ino_end(void)
@@ -40,63 +30,18 @@ uint64_t image_ino_end(void)
 	return boot_info->files_bytes / 32 + 4096;
 }
 
-/* --- a raw root --- */
-
-/* The name that leads from nid k to k + 1. False: there is none, k is the file. */
-static bool raw_name(uint64_t k, const char **name, unsigned *name_bytes)
-{
-	const char *p = program.path;
-
-	for (;; k--) {
-		const char *start;
-		while (*p == '/')
-			p++;
-		start = p;
-		while (*p && *p != '/')
-			p++;
-		*name = start;
-		*name_bytes = (unsigned)(p - start);
-		if (k == 0 || start == p)
-			return start != p;
-	}
-}
-
-static void raw_inode(uint64_t nid, struct erofs_inode *out)
-{
-	const char *name;
-	unsigned name_bytes;
-	bool dir = broken || raw_name(nid, &name, &name_bytes);
-
-	*out = (struct erofs_inode){.nid = nid, .mode = S_IFDIR | 0755, .nlink = dir ? 2 : 1};
-	if (dir)
-		return;
-	out->mode = S_IFREG | 0755;
-	out->size = out->head_bytes = boot_info->files_bytes;
-}
-
-/* --- both --- */
-
 int image_inode(uint64_t nid, struct erofs_inode *out)
 {
-	if (!raw && !broken)
+	if (!broken)
 		return erofs_inode(&image, nid, out);
-	raw_inode(nid, out);
+	*out = (struct erofs_inode){.nid = nid, .mode = S_IFDIR | 0755, .nlink = 2};
 	return 0;
 }
 
 int image_lookup(const struct erofs_inode *dir, const char *name, unsigned name_bytes,
 	uint64_t *nid)
 {
-	const char *want;
-	unsigned want_bytes;
-
-	if (!raw && !broken)
-		return erofs_lookup(&image, dir, name, name_bytes, nid);
-	if (broken || !raw_name(dir->nid, &want, &want_bytes) || want_bytes != name_bytes ||
-		memcmp(want, name, name_bytes) != 0)
-		return -ENOENT;
-	*nid = dir->nid + 1;
-	return 0;
+	return broken ? -ENOENT : erofs_lookup(&image, dir, name, name_bytes, nid);
 }
 
 int image_next(const struct erofs_inode *dir, uint64_t *pos, struct dir_item *out)
@@ -104,16 +49,8 @@ int image_next(const struct erofs_inode *dir, uint64_t *pos, struct dir_item *ou
 	struct erofs_entry entry;
 	int r;
 
-	if (raw || broken) {
-		if (broken || *pos > 0 || !raw_name(dir->nid, &out->name, &out->name_bytes))
-			return 0;
-		out->ino = dir->nid + 2;
-		out->type = 0; /* DT_UNKNOWN */
-		*pos = 1;
-		return 1;
-	}
 	do {
-		r = erofs_next(&image, dir, pos, &entry);
+		r = broken ? 0 : erofs_next(&image, dir, pos, &entry);
 		if (r <= 0)
 			return r;
 	} while (entry.name[0] == '.' &&
@@ -127,7 +64,7 @@ int image_next(const struct erofs_inode *dir, uint64_t *pos, struct dir_item *ou
 
 int image_target(const struct erofs_inode *link, char *buf, size_t size)
 {
-	return raw || broken ? -EINVAL : erofs_link(&image, link, buf, size);
+	return erofs_link(&image, link, buf, size);
 }
 
 int64_t image_read(const struct erofs_inode *file, void *buf, size_t bytes, uint64_t offset)

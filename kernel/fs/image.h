@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The root image as it is: read-only files by number (nid). Either an EROFS image or, with
- * DF_BOOT_RAW_ROOT, a program's ELF file, which then is the one file of an otherwise empty tree.
- * The read-only root file system and the overlay of `tmp` both stand on this.
+ * The root image as it is: read-only files of an EROFS image, by number (nid). The read-only root file
+ * system and the overlay of `tmp` both stand on this. An image that can not be read gives an empty root.
  */
 #ifndef KERNEL_FS_IMAGE_H
 #define KERNEL_FS_IMAGE_H
@@ -10,7 +9,7 @@
 #include <base/erofs.h>
 #include <kernel/fs/node.h>
 
-/* Finds out what the image is; false: it is damaged, / is empty then. */
+/* Checks the image; the other functions come after it. */
 void image_init(void);
 uint64_t image_root(void); /* nid of / */
 uint64_t image_ino_end(void); /* no nid of the image is this high */
