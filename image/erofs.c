@@ -28,6 +28,7 @@
 /* i_format: bit 0: extended inode; bits 1-3: data layout, 0 = flat and plain. */
 #define FORMAT_EXTENDED_PLAIN 1
 #define SPAN_BYTES (1 << 20)
+#define WINDOW_BYTES ((size_t)2 << 20)
 
 struct super_block {
 	uint32_t magic;
@@ -98,6 +99,8 @@ struct writer {
 	struct entry *entries; /* all names but the top's, sorted by directory, then name */
 	size_t entry_count;
 	uint64_t next_block;
+	uint8_t *filled; /* WINDOW_BYTES of the image, from offset `window` on, not yet written */
+	uint64_t window;
 	struct df_err *err;
 };
 
@@ -124,12 +127,15 @@ static uint32_t crc32c(const uint8_t *bytes, size_t length)
 	return crc;
 }
 
-static int write_all(struct writer *w, const void *bytes, size_t length, uint64_t offset)
+/* Writes the window that is being filled, as far as the image goes. */
+static int flush_window(struct writer *w)
 {
-	const char *at = bytes;
+	uint64_t end = w->next_block * EROFS_BLOCK_BYTES, offset = w->window;
+	uint64_t left = end - offset < WINDOW_BYTES ? end - offset : WINDOW_BYTES;
+	const uint8_t *at = w->filled;
 
-	while (length > 0) {
-		ssize_t written = pwrite(w->fd, at, length, (off_t)offset);
+	while (left > 0) {
+		ssize_t written = pwrite(w->fd, at, left, (off_t)offset);
 
 		if (written < 0 && errno == EINTR)
 			continue;
@@ -138,7 +144,50 @@ static int write_all(struct writer *w, const void *bytes, size_t length, uint64_
 				df_errno_text(errno));
 		at += written;
 		offset += (uint64_t)written;
-		length -= (size_t)written;
+		left -= (uint64_t)written;
+	}
+	return 0;
+}
+
+/* Goes on in another window. Links and folders lie between each other, so one may be met again. */
+static int open_window(struct writer *w, uint64_t window)
+{
+	ssize_t got = pread(w->fd, w->filled, WINDOW_BYTES, (off_t)window);
+
+	if (got < 0)
+		return df_err_set(w->err, -errno, "reading the new root image failed: %s",
+			df_errno_text(errno));
+	memset(w->filled + got, 0, WINDOW_BYTES - (size_t)got);
+	w->window = window;
+	return 0;
+}
+
+/*
+ * The image is written nearly from its start to its end, in whole aligned windows: the page cache then holds it in
+ * large folios, and a guest reads it through 2 MiB mappings.
+ */
+static int write_all(struct writer *w, const void *bytes, size_t length, uint64_t offset)
+{
+	const char *at = bytes;
+
+	while (length > 0) {
+		uint64_t window = offset & ~(uint64_t)(WINDOW_BYTES - 1);
+		size_t here = (size_t)(window + WINDOW_BYTES - offset);
+
+		if (window != w->window) {
+			int error = flush_window(w);
+
+			if (error)
+				return error;
+			error = open_window(w, window);
+			if (error)
+				return error;
+		}
+		here = here < length ? here : length;
+		memcpy(w->filled + (offset - window), at, here);
+		at += here;
+		offset += here;
+		length -= here;
 	}
 	return 0;
 }
@@ -363,14 +412,21 @@ static int changed(struct writer *w, const struct tree_node *node)
 		node->source);
 }
 
-/* Where the kernel cannot copy from file to file by itself. */
-static int copy_by_hand(struct writer *w, const struct tree_node *node, int from, uint64_t done,
-	uint64_t offset)
+static int copy_file(struct writer *w, const struct item *item)
 {
+	const struct tree_node *node = item->node;
+	DF_CLOSE int from = open(node->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	DF_FREE char *buffer = malloc(SPAN_BYTES);
+	uint64_t done = 0;
+	struct stat now;
 
 	if (!buffer)
 		return no_memory(w);
+	if (from < 0)
+		return df_err_set(w->err, -errno, "%s could not be read: %s", node->source,
+			df_errno_text(errno));
+	if (fstat(from, &now) < 0 || !S_ISREG(now.st_mode) || (uint64_t)now.st_size != node->size)
+		return changed(w, node);
 	while (done < node->size) {
 		uint64_t left = node->size - done;
 		ssize_t got = pread(from, buffer, left < SPAN_BYTES ? (size_t)left : SPAN_BYTES,
@@ -384,38 +440,10 @@ static int copy_by_hand(struct writer *w, const struct tree_node *node, int from
 				df_errno_text(errno));
 		if (got == 0)
 			return changed(w, node);
-		error = write_all(w, buffer, (size_t)got, offset + done);
+		error = write_all(w, buffer, (size_t)got, item->block * EROFS_BLOCK_BYTES + done);
 		if (error)
 			return error;
 		done += (uint64_t)got;
-	}
-	return 0;
-}
-
-static int copy_file(struct writer *w, const struct item *item)
-{
-	const struct tree_node *node = item->node;
-	DF_CLOSE int from = open(node->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	off_t to = (off_t)(item->block * EROFS_BLOCK_BYTES);
-	uint64_t done = 0;
-	struct stat now;
-
-	if (from < 0)
-		return df_err_set(w->err, -errno, "%s could not be read: %s", node->source,
-			df_errno_text(errno));
-	if (fstat(from, &now) < 0 || !S_ISREG(now.st_mode) || (uint64_t)now.st_size != node->size)
-		return changed(w, node);
-	while (done < node->size) {
-		off_t at = (off_t)done;
-		ssize_t copied = copy_file_range(from, &at, w->fd, &to, node->size - done, 0);
-
-		if (copied < 0 && errno == ENOSPC)
-			return df_err_set(w->err, -errno, "writing the root image failed: %s",
-				df_errno_text(errno));
-		/* Another file system, or one that cannot: any other true error comes again. */
-		if (copied <= 0)
-			return copy_by_hand(w, node, from, done, item->block * EROFS_BLOCK_BYTES);
-		done += (uint64_t)copied;
 	}
 	return 0;
 }
@@ -452,15 +480,17 @@ static int write_image(struct writer *w, uint64_t *image_bytes)
 	place(w, true);
 	if (w->next_block > UINT32_MAX)
 		return df_err_set(w->err, -EFBIG, "the root file system is larger than 16 TiB");
-	/* The last block of a file may be partly a hole: it reads as zeros. */
-	if (ftruncate(w->fd, (off_t)(w->next_block * EROFS_BLOCK_BYTES)) < 0)
-		return df_err_set(w->err, -errno, "writing the root image failed: %s",
-			df_errno_text(errno));
 	error = write_metadata(w);
 	if (!error)
 		error = write_directories(w);
 	if (!error)
 		error = write_contents(w);
+	if (!error)
+		error = flush_window(w);
+	/* What no window reached, at the end, reads as zeros. */
+	if (!error && ftruncate(w->fd, (off_t)(w->next_block * EROFS_BLOCK_BYTES)) < 0)
+		error = df_err_set(w->err, -errno, "writing the root image failed: %s",
+			df_errno_text(errno));
 	if (!error)
 		*image_bytes = w->next_block * EROFS_BLOCK_BYTES;
 	return error;
@@ -475,10 +505,12 @@ int erofs_write(const struct tree *tree, int fd, uint64_t *image_bytes, struct d
 	w.item_of = calloc(tree->count, sizeof(*w.item_of));
 	/* A directory takes three entries: its name, "." and "..". */
 	w.entries = calloc(tree->count, 3 * sizeof(*w.entries));
-	error = w.items && w.item_of && w.entries ? write_image(&w, image_bytes) : no_memory(&w);
+	w.filled = calloc(1, WINDOW_BYTES);
+	error = w.items && w.item_of && w.entries && w.filled ? write_image(&w, image_bytes) : no_memory(&w);
 	free(w.items);
 	free(w.item_of);
 	free(w.entries);
+	free(w.filled);
 	df_map_deinit(&w.positions);
 	return error;
 }
