@@ -29,6 +29,7 @@
 #define FORMAT_EXTENDED_PLAIN 1
 #define SPAN_BYTES (1 << 20)
 #define WINDOW_BYTES ((size_t)2 << 20)
+#define PADDED_FROM  (2 * WINDOW_BYTES)
 
 struct super_block {
 	uint32_t magic;
@@ -127,10 +128,23 @@ static uint32_t crc32c(const uint8_t *bytes, size_t length)
 	return crc;
 }
 
+/*
+ * Size of the file. That of a large image is a multiple of the window: the last large folio must be whole,
+ * and so must be the memory slot that shows it.
+ */
+static uint64_t image_end(const struct writer *w)
+{
+	uint64_t bytes = w->next_block * EROFS_BLOCK_BYTES;
+
+	if (bytes < PADDED_FROM)
+		return bytes;
+	return (bytes + WINDOW_BYTES - 1) / WINDOW_BYTES * WINDOW_BYTES;
+}
+
 /* Writes the window that is being filled, as far as the image goes. */
 static int flush_window(struct writer *w)
 {
-	uint64_t end = w->next_block * EROFS_BLOCK_BYTES, offset = w->window;
+	uint64_t end = image_end(w), offset = w->window;
 	uint64_t left = end - offset < WINDOW_BYTES ? end - offset : WINDOW_BYTES;
 	const uint8_t *at = w->filled;
 
@@ -488,11 +502,11 @@ static int write_image(struct writer *w, uint64_t *image_bytes)
 	if (!error)
 		error = flush_window(w);
 	/* What no window reached, at the end, reads as zeros. */
-	if (!error && ftruncate(w->fd, (off_t)(w->next_block * EROFS_BLOCK_BYTES)) < 0)
+	if (!error && ftruncate(w->fd, (off_t)image_end(w)) < 0)
 		error = df_err_set(w->err, -errno, "writing the root image failed: %s",
 			df_errno_text(errno));
 	if (!error)
-		*image_bytes = w->next_block * EROFS_BLOCK_BYTES;
+		*image_bytes = image_end(w);
 	return error;
 }
 

@@ -157,6 +157,17 @@ static int64_t call_discard(struct vm *vm, const struct df_request *q)
 	return madvise(host, bytes, MADV_DONTNEED) ? -errno : 0;
 }
 
+static int64_t call_touch(struct vm *vm, const struct df_request *q)
+{
+	const struct memory_range *arena = &vm->memory.range[MEMORY_ARENA];
+
+	if (q->arg[0] < arena->gpa || !memory_at(&vm->memory, q->arg[0], q->arg[1], true) ||
+	    ((q->arg[0] | q->arg[1]) & DF_PAGE_MASK))
+		return malformed(vm, q, "not arena memory");
+	memory_touch(&vm->memory, MEMORY_ARENA, q->arg[0] - arena->gpa, q->arg[1]);
+	return 0;
+}
+
 static int64_t call_random(struct vm *vm, const struct df_request *q)
 {
 	if (!q->arg[0] || q->arg[0] > 256)
@@ -230,7 +241,7 @@ static call_function *const calls[DF_CALL_COUNT] = {
 	[DF_CALL_DISCARD] = call_discard,   [DF_CALL_RANDOM] = call_random,
 	[DF_CALL_TIMER] = call_timer,	    [DF_CALL_TTY] = call_tty,
 	[DF_CALL_LOG] = call_log,	    [DF_CALL_FAULT] = call_end,
-	[DF_CALL_PANIC] = call_end,
+	[DF_CALL_PANIC] = call_end,	    [DF_CALL_TOUCH] = call_touch,
 };
 
 void vm_hypercall(struct vm *vm)

@@ -34,6 +34,7 @@ enum df_call {
 	DF_CALL_LOG, /* arg0 enum df_log_kind, arg1 bytes of text in data */
 	DF_CALL_FAULT, /* a program died of a fault: struct df_fault in data. Does not return. */
 	DF_CALL_PANIC, /* the kernel found itself broken: arg0 bytes of text in data. Does not return. */
+	DF_CALL_TOUCH, /* arg0 gpa, arg1 bytes in the arena that will be written soon: a hint. */
 	DF_CALL_COUNT
 };
 

@@ -56,6 +56,7 @@ int64_t file_read(struct file *f, void *buf, size_t n)
 		return -EBADF;
 	if (!f->ops->read)
 		return f->ops->getdents ? -EISDIR : -EINVAL;
+	frames_touch(buf, n);
 	return f->ops->read(f, buf, n, &f->pos, f->flags & O_NONBLOCK ? FILE_NONBLOCK : 0);
 }
 

@@ -15,6 +15,8 @@
 
 /* Freeing this much at once gives it back to the host. */
 #define DISCARD_PAGES 8192
+/* From this size on a buffer is worth a hypercall before it is filled. */
+#define TOUCH_BYTES (128ULL << 10)
 
 struct extent {
 	struct list node; /* on free_list, by address */
@@ -205,6 +207,19 @@ void frames_free(void *va, uint64_t pages)
 	if (pages >= DISCARD_PAGES)
 		dirty = hypercall(DF_CALL_DISCARD, arena_gpa(va), pages << DF_PAGE_SHIFT, 0, 0) != 0;
 	insert(start, pages, dirty);
+}
+
+void frames_touch(const void *buf, size_t bytes)
+{
+	static gva_t done_start, done_end; /* where this was done last: buffers are used again and again */
+	gva_t start = df_page_down((gva_t)buf), end = df_page_up((gva_t)buf + bytes);
+
+	if (bytes < TOUCH_BYTES || !in_arena(start) || end > arena_end() ||
+	    (start >= done_start && end <= done_end))
+		return;
+	done_start = start;
+	done_end = end;
+	hypercall(DF_CALL_TOUCH, start - DF_VA_ARENA + DF_GPA_ARENA, end - start, 0, 0);
 }
 
 uint64_t mm_free_bytes(void)

@@ -35,6 +35,9 @@ static inline const void *files_va(uint64_t offset)
 {
 	return (const void *)(DF_VA_FILES + offset);
 }
+/* The program's buffer is about to be filled: lets the host allocate the pages of the arena below a large
+ * one in one go, instead of at each first access. */
+void frames_touch(const void *buf, size_t bytes);
 uint64_t mm_free_bytes(void); /* arena bytes not handed out, growth included */
 uint64_t mm_total_bytes(void); /* --memory */
 
