@@ -239,16 +239,16 @@ static int become_monitor(const struct run_options *options, const struct run_pr
 	words[count++] = image;
 	words[count++] = "--program";
 	words[count++] = program->path;
+	if (host_cache) {
+		words[count++] = "--host-cache";
+		words[count++] = host_cache;
+	}
 	words[count++] = "--memory";
 	words[count++] = memory;
 	words[count++] = "--features";
 	words[count++] = features;
 	words[count++] = "--cwd";
 	words[count++] = options->workdir;
-	if (host_cache) {
-		words[count++] = "--host-cache";
-		words[count++] = host_cache;
-	}
 	if (options->timeout_ms > 0) {
 		words[count++] = "--timeout-ms";
 		words[count++] = timeout;
