@@ -69,7 +69,8 @@ static int64_t take_piece(struct pipe *p, char *buf, uint64_t n)
 {
 	uint64_t at = p->tail & (p->ring_bytes - 1);
 
-	n = min(min(n, used(p)), DF_PAGE_SIZE - (at & DF_PAGE_MASK));
+	n = min(n, used(p));
+	n = min(n, DF_PAGE_SIZE - (at & DF_PAGE_MASK));
 	if (user_copy_to(buf, p->ring + at, n))
 		return -EFAULT;
 	p->tail += n;
@@ -80,7 +81,8 @@ static int64_t put_piece(struct pipe *p, const char *buf, uint64_t n)
 {
 	uint64_t at, need;
 
-	n = min(min(n, space(p)), DF_PAGE_SIZE - (p->head & DF_PAGE_MASK));
+	n = min(n, space(p));
+	n = min(n, DF_PAGE_SIZE - (p->head & DF_PAGE_MASK));
 	for (need = max(p->ring_bytes, DF_PAGE_SIZE); need < used(p) + n;)
 		need *= 2;
 	if (need != p->ring_bytes && resize_ring(p, need))
