@@ -178,7 +178,7 @@ int erofs_inode(const struct erofs *e, uint64_t nid, struct erofs_inode *out)
 	case TYPE_CHR:
 	case TYPE_BLK:
 		inode.rdev = u;
-		/* fall through */
+		__attribute__((fallthrough));
 	case TYPE_FIFO:
 	case TYPE_SOCK:
 		inode.size = 0;

@@ -283,7 +283,7 @@ static void visit(const struct erofs *e, uint64_t nid, unsigned depth, unsigned 
 	struct erofs_inode inode;
 	struct erofs_entry entry;
 	uint64_t pos = 0, where, other;
-	volatile uint8_t sum = 0;
+	volatile uint8_t sum __attribute__((unused)) = 0;
 	char target[16];
 
 	if (*left == 0 || depth > 20 || erofs_inode(e, nid, &inode) < 0)

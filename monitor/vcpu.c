@@ -141,3 +141,21 @@ void vcpu_inject(struct vm *vm)
 		return;
 	ioctl(vm->vcpu_fd, KVM_INTERRUPT, &tick);
 }
+
+int vcpu_protection_fault(struct vm *vm)
+{
+	struct kvm_vcpu_events events;
+
+	/* The instruction must be over, else KVM would finish it on top of the injected fault. */
+	vm->run->immediate_exit = 1;
+	if (!ioctl(vm->vcpu_fd, KVM_RUN, 0) || errno != EINTR)
+		return -EIO;
+	vm->run->immediate_exit = 0;
+	if (ioctl(vm->vcpu_fd, KVM_GET_VCPU_EVENTS, &events))
+		return -errno;
+	events.exception.injected = 1;
+	events.exception.nr = 13;
+	events.exception.has_error_code = 1;
+	events.exception.error_code = 0;
+	return ioctl(vm->vcpu_fd, KVM_SET_VCPU_EVENTS, &events) ? -errno : 0;
+}

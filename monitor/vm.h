@@ -57,6 +57,8 @@ int vcpu_create(struct vm *vm, struct df_err *err);
 int vcpu_start_state(struct vm *vm, struct df_err *err);
 /* Asks for a tick (vector DF_VECTOR_TICK) as soon as the guest can take one. */
 void vcpu_request_tick(struct vm *vm);
+/* For the test without an I/O bitmap: finishes the pending I/O and lets the guest see #GP. 0 or -errno. */
+int vcpu_protection_fault(struct vm *vm);
 /* Injects a requested tick if the guest can take it now; else asks KVM for a window. */
 void vcpu_inject(struct vm *vm);
 

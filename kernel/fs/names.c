@@ -76,7 +76,7 @@ int64_t sys_mknodat(arg dirfd, arg path, arg mode, arg dev)
 	case S_IFIFO:
 	case S_IFSOCK:
 		what.rdev = 0;
-		/* fall through */
+		__attribute__((fallthrough));
 	case S_IFCHR:
 	case S_IFBLK:
 		return make(dirfd, path, &what);

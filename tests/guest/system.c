@@ -129,7 +129,6 @@ static void usage(void)
 	say("maxrss=%s", yes(u.ru_maxrss > 0));
 	say("thread=%s", rc(getrusage(RUSAGE_THREAD, &thread)));
 	say("children=%s", rc(getrusage(RUSAGE_CHILDREN, &u)));
-	say("none=%ld", (long)(u.ru_utime.tv_sec + u.ru_utime.tv_usec));
 	say("unknown=%s", rc(getrusage((enum __rusage_who)77, &u)));
 }
 
