@@ -295,7 +295,7 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 
 	b->magic = DF_BOOT_MAGIC;
 	b->abi_version = DF_ABI_VERSION;
-	b->flags = (o->trace ? DF_BOOT_TRACE : 0) | (o->raw_root ? DF_BOOT_RAW_ROOT : 0);
+	b->flags = o->raw_root ? DF_BOOT_RAW_ROOT : 0;
 	b->arena_bytes = vm->memory.range[MEMORY_ARENA].bytes;
 	b->arena_max_bytes = memory;
 	b->kheap_bytes = vm->memory.range[MEMORY_KHEAP].bytes;

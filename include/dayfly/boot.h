@@ -32,8 +32,7 @@ struct df_time {
 };
 
 #define DF_BOOT_MAGIC 0x31746f6f62796664ULL /* "dfyboot1" */
-#define DF_BOOT_TRACE 1u /* log every system call */
-#define DF_BOOT_RAW_ROOT 2u /* the root image is the program's ELF file itself */
+#define DF_BOOT_RAW_ROOT 1u /* the root image is the program's ELF file itself */
 struct df_boot_info {
 	uint64_t magic;
 	uint32_t abi_version; /* DF_ABI_VERSION */

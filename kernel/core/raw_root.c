@@ -43,8 +43,8 @@ static const struct file_ops raw_ops = {.read = raw_read, .frame = raw_frame, .p
 
 int raw_root_open(const char *path, struct file **out)
 {
-	(void)path;
-	if (!(boot_info->flags & DF_BOOT_RAW_ROOT))
+	/* The path that the monitor named is the image; there is nothing else. */
+	if (!(boot_info->flags & DF_BOOT_RAW_ROOT) || (program.path && strcmp(path, program.path)))
 		return -ENOENT;
 	return file_new(&raw_ops, 0, NULL, out);
 }

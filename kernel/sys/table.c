@@ -27,7 +27,9 @@ static const uint8_t feature_of[CALLS] = {
 #undef CALL
 static const char *const feature_names[] = {"core", "files", "tmp", "tasks", "events", "signals", "net", ""};
 
-/* Says once per call that it is missing, when it is one that matters. */
+static uint32_t missed; /* bit n: a call of feature n was made, which is not there */
+
+/* Remembers what is missing; a second process is said at once, since the program may hide its failure. */
 static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t g)
 {
 	uint64_t nr = current->frame->orig_rax;
@@ -40,9 +42,16 @@ static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e
 		     " and subprocesses do not work",
 		     nr == __NR_fork ? "fork" : nr == __NR_vfork ? "vfork" : "clone");
 	else if (feature_of[nr] != none && feature_of[nr] != core)
-		note("the program made the system call %lu, which needs the feature %s; add --feature %s",
-		     (unsigned long)nr, feature_names[feature_of[nr]], feature_names[feature_of[nr]]);
+		missed |= 1u << feature_of[nr];
 	return -ENOSYS;
+}
+
+void table_report_missing(void)
+{
+	for (unsigned i = 0; i < array_size(feature_names); i++)
+		if (missed >> i & 1)
+			note("the program made system calls that need the feature %s; add --feature %s",
+			     feature_names[i], feature_names[i]);
 }
 
 void table_add(const struct feature_call *calls, unsigned count)
