@@ -24,6 +24,7 @@
 #define ARENA_FIRST (16 * MIB)
 #define KHEAP_FIRST (256ULL << 10)
 #define STACK_BYTES (8 * MIB)
+#define KHEAP_LEAST (8 * MIB)
 #define STACKS_FIRST 1
 #define KHEAP_TOUCHED (16 * DF_PAGE_SIZE)
 #define STACK_TOUCHED (4 * DF_PAGE_SIZE)
@@ -230,6 +231,14 @@ static uint64_t stack_bytes(uint64_t memory)
 	return STACK_BYTES < memory / 4 ? STACK_BYTES : df_page_down(memory / 4);
 }
 
+/* What the kernel may use for itself on the program's behalf: a quarter of its memory, on top of it. */
+static uint64_t kheap_max(uint64_t memory)
+{
+	uint64_t bytes = (memory / 4 + KHEAP_LEAST) & ~DF_LARGE_MASK;
+
+	return bytes < DF_KHEAP_MAX ? bytes : DF_KHEAP_MAX & ~DF_LARGE_MASK;
+}
+
 static int build_memory(struct vm *vm, struct df_err *err)
 {
 	struct memory *m = &vm->memory;
@@ -241,7 +250,7 @@ static int build_memory(struct vm *vm, struct df_err *err)
 	r = r ? r : memory_plug(m, MEMORY_TABLES, tables, err);
 	r = r ? r : tables_init(&vm->tables, m);
 	r = r ? r : memory_reserve(m, MEMORY_ARENA, DF_GPA_ARENA, memory, err);
-	r = r ? r : memory_reserve(m, MEMORY_KHEAP, DF_GPA_KHEAP, DF_KHEAP_MAX & ~DF_LARGE_MASK, err);
+	r = r ? r : memory_reserve(m, MEMORY_KHEAP, DF_GPA_KHEAP, kheap_max(memory), err);
 	r = r ? r : memory_reserve(m, MEMORY_KSTACK, DF_GPA_KSTACK, DF_KSTACK_MAX / 2, err);
 	r = r ? r : load_kernel(vm, err);
 	r = r ? r : vm_grow(vm, DF_REGION_ARENA, memory < ARENA_FIRST ? memory : ARENA_FIRST);

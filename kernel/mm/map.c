@@ -3,7 +3,9 @@
 #include <kernel/arch/x86_64/arch.h>
 #include <kernel/core/errno.h>
 #include <kernel/core/hypercall.h>
+#include <kernel/core/program.h>
 #include <kernel/mm/map.h>
+#include <asm/signal.h>
 
 #define LEAF_PAGES 1024
 #define LEAF_SHIFT (DF_PAGE_SHIFT + 10)
@@ -112,6 +114,8 @@ void map_flush(void)
 	batch_count = 0;
 	if (r == DF_MAP_APPLY)
 		arch_apply();
-	else if (r < 0)
-		panic("page tables: %ld", (long)r);
+	if (r >= 0)
+		return;
+	note("out of memory for page tables: the program spreads its mappings too widely");
+	program_exit(0, SIGKILL);
 }

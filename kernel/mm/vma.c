@@ -12,6 +12,7 @@
 #include <kernel/mm/user.h>
 
 #define PROT_RW (DF_PROT_READ | DF_PROT_WRITE)
+#define FRESH_BYTES (1ULL << 30)
 
 struct list vma_list = LIST_INIT(vma_list);
 
@@ -166,19 +167,39 @@ gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes)
 	return from + bytes <= to && from + bytes > from ? from : 0;
 }
 
+/* Highest free range of the mapping window. */
+static gva_t highest_gap(uint64_t bytes, uint64_t align)
+{
+	gva_t upper = DF_VA_MAP_END, at;
+
+	for (struct list *l = vma_list.prev; l != &vma_list; l = l->prev) {
+		struct vma *v = list_entry(l, struct vma, node);
+
+		if (v->start >= DF_VA_MAP_END)
+			continue;
+		at = (upper - bytes) & ~(align - 1);
+		if (bytes <= upper - v->end && at >= v->end)
+			return at;
+		upper = v->start;
+		if (upper <= DF_VA_MAP)
+			return 0;
+	}
+	at = (upper - bytes) & ~(align - 1);
+	return bytes <= upper - DF_VA_MAP && at >= DF_VA_MAP ? at : 0;
+}
+
 gva_t vma_place(uint64_t bytes, uint64_t align)
 {
 	static gva_t next = DF_VA_MAP_END;
 	gva_t at;
 
-	/* Downwards, as Linux does; libraries end up close to each other. Never reused: there are 512 GiB,
-	 * and addresses that were never mapped need no flush. When they run out, look for gaps. */
-	while (bytes <= next - DF_VA_MAP) {
+	/* Downwards, as Linux does; libraries end up close to each other. The first gigabyte is not used
+	 * twice: addresses that were never mapped need no flush. Behind it every address may have a table
+	 * already, and gaps are as good. */
+	while (next > DF_VA_MAP_END - FRESH_BYTES && bytes < FRESH_BYTES) {
 		struct vma *v;
 
 		at = (next - bytes) & ~(align - 1);
-		if (at < DF_VA_MAP)
-			break;
 		/* Someone may have asked for an address down here. */
 		v = vma_find(at, true);
 		if (!v || v->start >= at + bytes) {
@@ -187,8 +208,7 @@ gva_t vma_place(uint64_t bytes, uint64_t align)
 		}
 		next = v->start;
 	}
-	at = vma_gap(DF_VA_MAP, DF_VA_MAP_END, bytes + align);
-	return at ? (at + align - 1) & ~(align - 1) : 0;
+	return highest_gap(bytes, align);
 }
 
 int64_t vma_anonymous(uint64_t bytes, unsigned prot, unsigned flags)
