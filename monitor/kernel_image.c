@@ -31,7 +31,8 @@ static int add_segment(struct kernel_image *k, const Elf64_Phdr *ph)
 
 	if (k->segment_count == KERNEL_SEGMENTS_MAX || (ph->p_vaddr & DF_PAGE_MASK) ||
 	    (ph->p_offset & DF_PAGE_MASK) || ph->p_filesz > ph->p_memsz ||
-	    ph->p_memsz > DF_KERNEL_MAX)
+	    ph->p_memsz > DF_KERNEL_MAX || ph->p_vaddr < DF_VA_KERNEL ||
+	    ph->p_vaddr + ph->p_memsz > DF_VA_KHEAP)
 		return -EINVAL;
 	*s = (struct kernel_segment){
 		.va = ph->p_vaddr,
@@ -49,7 +50,7 @@ struct headers {
 	Elf64_Phdr ph[HEADERS_MAX];
 	unsigned count;
 	gva_t writable[DF_FEATURES_MAX]; /* of chosen features */
-	char known[DF_FEATURES_MAX * 17]; /* names met, for the error text */
+	char known[HEADERS_MAX * 17 + 1]; /* names met, for the error text */
 	char chosen[DF_FEATURES_MAX * 17];
 };
 
