@@ -30,9 +30,9 @@ static int add_segment(struct kernel_image *k, const Elf64_Phdr *ph)
 	struct kernel_segment *s = &k->segment[k->segment_count];
 
 	if (k->segment_count == KERNEL_SEGMENTS_MAX || (ph->p_vaddr & DF_PAGE_MASK) ||
-	    (ph->p_offset & DF_PAGE_MASK) || ph->p_filesz > ph->p_memsz ||
-	    ph->p_memsz > DF_KERNEL_MAX || ph->p_vaddr < DF_VA_KERNEL ||
-	    ph->p_vaddr + ph->p_memsz > DF_VA_KHEAP)
+		(ph->p_offset & DF_PAGE_MASK) || ph->p_filesz > ph->p_memsz ||
+		ph->p_memsz > DF_KERNEL_MAX || ph->p_vaddr < DF_VA_KERNEL ||
+		ph->p_vaddr + ph->p_memsz > DF_VA_KHEAP)
 		return -EINVAL;
 	*s = (struct kernel_segment){
 		.va = ph->p_vaddr,
@@ -56,22 +56,22 @@ struct headers {
 
 /* One RX segment: a feature (chosen or not), or the stub. */
 static int take_rx(struct kernel_image *k, struct headers *h, const Elf64_Phdr *ph,
-		   const char *features, struct df_err *err)
+	const char *features, struct df_err *err)
 {
 	struct df_feature_header f;
 
 	if (ph->p_vaddr == DF_VA_STUB || ph->p_vaddr == DF_VA_VDSO)
 		return add_segment(k, ph);
 	if (pread(k->fd, &f, sizeof(f), (off_t)ph->p_offset) != sizeof(f) ||
-	    f.magic != DF_FEATURE_MAGIC || f.name[15] || f.needs[15])
+		f.magic != DF_FEATURE_MAGIC || f.name[15] || f.needs[15])
 		return -EINVAL;
 	if (strcmp(f.name, "core")) {
 		strcat(strcat(h->known, h->known[0] ? ", " : ""), f.name);
 		if (!list_has(features, f.name))
 			return 0;
 		if (f.needs[0] && strcmp(f.needs, "core") && !list_has(features, f.needs))
-			return df_err_set(err, -EINVAL, "the feature %s needs the feature %s", f.name,
-					  f.needs);
+			return df_err_set(err, -EINVAL, "the feature %s needs the feature %s",
+				f.name, f.needs);
 	}
 	if (k->feature_count == DF_FEATURES_MAX)
 		return -EINVAL;
@@ -98,14 +98,14 @@ static int check_names(const struct headers *h, const char *features, struct df_
 		snprintf(name, sizeof(name), "%.*s", (int)len, p);
 		p += len;
 		if (len && strcmp(name, "core") && !list_has(h->chosen, name))
-			return df_err_set(err, -EINVAL, "there is no feature %s; there are %s", name,
-					  h->known);
+			return df_err_set(err, -EINVAL, "there is no feature %s; there are %s",
+				name, h->known);
 	}
 	return 0;
 }
 
 static int read_segments(struct kernel_image *k, const Elf64_Ehdr *eh, const char *features,
-			 struct df_err *err)
+	struct df_err *err)
 {
 	struct headers h = {.count = eh->e_phnum};
 	ssize_t bytes = (ssize_t)(h.count * sizeof(h.ph[0]));
@@ -132,7 +132,7 @@ static int read_stub(struct kernel_image *k)
 		if (k->segment[i].va != DF_VA_STUB)
 			continue;
 		if (pread(k->fd, entries, sizeof(entries), (off_t)k->segment[i].offset) !=
-		    sizeof(entries))
+			sizeof(entries))
 			return -EINVAL;
 		k->stub_syscall = entries[0];
 		k->stub_vectors = entries[1];
@@ -145,7 +145,7 @@ static int read_stub(struct kernel_image *k)
 }
 
 int kernel_image_open(struct kernel_image *k, const char *path, const char *features,
-		      struct df_err *err)
+	struct df_err *err)
 {
 	Elf64_Ehdr eh;
 	int r;
@@ -155,7 +155,7 @@ int kernel_image_open(struct kernel_image *k, const char *path, const char *feat
 		return df_err_set(err, -errno, "kernel image %s: %s", path, df_errno_text(errno));
 	err->code = 0;
 	if (pread(k->fd, &eh, sizeof(eh), 0) != sizeof(eh) || memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
-	    eh.e_machine != EM_X86_64)
+		eh.e_machine != EM_X86_64)
 		r = -EINVAL;
 	else
 		r = read_segments(k, &eh, features, err);
