@@ -29,7 +29,7 @@
 #define FORMAT_EXTENDED_PLAIN 1
 #define SPAN_BYTES (1 << 20)
 #define WINDOW_BYTES ((size_t)2 << 20)
-#define PADDED_FROM  (2 * WINDOW_BYTES)
+#define PADDED_FROM (2 * WINDOW_BYTES)
 
 struct super_block {
 	uint32_t magic;
@@ -430,17 +430,18 @@ static int copy_file(struct writer *w, const struct item *item)
 {
 	const struct tree_node *node = item->node;
 	DF_CLOSE int from = open(node->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	DF_FREE char *buffer = malloc(SPAN_BYTES);
+	DF_FREE char *buffer = NULL;
 	uint64_t done = 0;
 	struct stat now;
 
-	if (!buffer)
-		return no_memory(w);
 	if (from < 0)
 		return df_err_set(w->err, -errno, "%s could not be read: %s", node->source,
 			df_errno_text(errno));
 	if (fstat(from, &now) < 0 || !S_ISREG(now.st_mode) || (uint64_t)now.st_size != node->size)
 		return changed(w, node);
+	buffer = malloc(SPAN_BYTES);
+	if (!buffer)
+		return no_memory(w);
 	while (done < node->size) {
 		uint64_t left = node->size - done;
 		ssize_t got = pread(from, buffer, left < SPAN_BYTES ? (size_t)left : SPAN_BYTES,
@@ -520,7 +521,8 @@ int erofs_write(const struct tree *tree, int fd, uint64_t *image_bytes, struct d
 	/* A directory takes three entries: its name, "." and "..". */
 	w.entries = calloc(tree->count, 3 * sizeof(*w.entries));
 	w.filled = calloc(1, WINDOW_BYTES);
-	error = w.items && w.item_of && w.entries && w.filled ? write_image(&w, image_bytes) : no_memory(&w);
+	error = w.items && w.item_of && w.entries && w.filled ? write_image(&w, image_bytes)
+							      : no_memory(&w);
 	free(w.items);
 	free(w.item_of);
 	free(w.entries);

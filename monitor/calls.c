@@ -79,19 +79,19 @@ static bool range_ok(const struct vm *vm, const struct df_map_range *r)
 	uint64_t bytes = r->pages << DF_PAGE_SHIFT;
 
 	if (!r->pages || r->pages >= 1ULL << 35 || r->prot > 7 ||
-	    ((r->va | r->gpa) & DF_PAGE_MASK) || !df_va_is_program(r->va, bytes))
+		((r->va | r->gpa) & DF_PAGE_MASK) || !df_va_is_program(r->va, bytes))
 		return false;
 	if (!r->prot)
 		return !r->gpa && !r->copy_bytes;
 	if (r->copy_bytes &&
-	    (r->copy_bytes > bytes || r->source < arena->gpa ||
-	     !memory_at(&vm->memory, r->gpa, r->copy_bytes, true) ||
-	     !memory_at(&vm->memory, r->source, r->copy_bytes, false)))
+		(r->copy_bytes > bytes || r->source < arena->gpa ||
+			!memory_at(&vm->memory, r->gpa, r->copy_bytes, true) ||
+			!memory_at(&vm->memory, r->source, r->copy_bytes, false)))
 		return false;
 	if (r->gpa >= arena->gpa && r->gpa - arena->gpa < arena->bytes)
 		return bytes <= arena->bytes - (r->gpa - arena->gpa);
 	return r->gpa >= files->gpa && r->gpa - files->gpa < files->bytes &&
-	       bytes <= files->bytes - (r->gpa - files->gpa) && !(r->prot & DF_PROT_WRITE);
+		bytes <= files->bytes - (r->gpa - files->gpa) && !(r->prot & DF_PROT_WRITE);
 }
 
 static int64_t call_map(struct vm *vm, const struct df_request *q)
@@ -109,10 +109,11 @@ static int64_t call_map(struct vm *vm, const struct df_request *q)
 			return malformed(vm, q, "a range that may not be mapped");
 		if (ranges[i].copy_bytes)
 			memmove(memory_at(&vm->memory, ranges[i].gpa, ranges[i].copy_bytes, true),
-				memory_at(&vm->memory, ranges[i].source, ranges[i].copy_bytes, false),
+				memory_at(&vm->memory, ranges[i].source, ranges[i].copy_bytes,
+					false),
 				ranges[i].copy_bytes);
-		r = tables_map(&vm->tables, ranges[i].va, ranges[i].pages, ranges[i].gpa, ranges[i].prot,
-			       TABLES_USER);
+		r = tables_map(&vm->tables, ranges[i].va, ranges[i].pages, ranges[i].gpa,
+			ranges[i].prot, TABLES_USER);
 		if (r) {
 			tables_commit(&vm->tables);
 			return r;
@@ -162,7 +163,7 @@ static int64_t call_touch(struct vm *vm, const struct df_request *q)
 	const struct memory_range *arena = &vm->memory.range[MEMORY_ARENA];
 
 	if (q->arg[0] < arena->gpa || !memory_at(&vm->memory, q->arg[0], q->arg[1], true) ||
-	    ((q->arg[0] | q->arg[1]) & DF_PAGE_MASK))
+		((q->arg[0] | q->arg[1]) & DF_PAGE_MASK))
 		return malformed(vm, q, "not arena memory");
 	memory_touch(&vm->memory, MEMORY_ARENA, q->arg[0] - arena->gpa, q->arg[1]);
 	return 0;
@@ -234,14 +235,22 @@ static int64_t call_timer(struct vm *vm, const struct df_request *q)
 typedef int64_t call_function(struct vm *, const struct df_request *);
 
 static call_function *const calls[DF_CALL_COUNT] = {
-	[DF_CALL_EXIT] = call_end,	    [DF_CALL_WRITE] = call_transfer,
-	[DF_CALL_READ] = call_transfer,	    [DF_CALL_SEEK] = call_seek,
-	[DF_CALL_STAT] = call_stat,	    [DF_CALL_WAIT] = call_wait,
-	[DF_CALL_MAP] = call_map,	    [DF_CALL_GROW] = call_grow,
-	[DF_CALL_DISCARD] = call_discard,   [DF_CALL_RANDOM] = call_random,
-	[DF_CALL_TIMER] = call_timer,	    [DF_CALL_TTY] = call_tty,
-	[DF_CALL_LOG] = call_log,	    [DF_CALL_FAULT] = call_end,
-	[DF_CALL_PANIC] = call_end,	    [DF_CALL_TOUCH] = call_touch,
+	[DF_CALL_EXIT] = call_end,
+	[DF_CALL_WRITE] = call_transfer,
+	[DF_CALL_READ] = call_transfer,
+	[DF_CALL_SEEK] = call_seek,
+	[DF_CALL_STAT] = call_stat,
+	[DF_CALL_WAIT] = call_wait,
+	[DF_CALL_MAP] = call_map,
+	[DF_CALL_GROW] = call_grow,
+	[DF_CALL_DISCARD] = call_discard,
+	[DF_CALL_RANDOM] = call_random,
+	[DF_CALL_TIMER] = call_timer,
+	[DF_CALL_TTY] = call_tty,
+	[DF_CALL_LOG] = call_log,
+	[DF_CALL_FAULT] = call_end,
+	[DF_CALL_PANIC] = call_end,
+	[DF_CALL_TOUCH] = call_touch,
 };
 
 void vm_hypercall(struct vm *vm)

@@ -31,7 +31,8 @@ int clock_fill(struct vm *vm, struct df_time *t, struct df_err *err)
 	int khz = ioctl(vm->vcpu_fd, KVM_GET_TSC_KHZ, 0);
 
 	if (khz <= 0)
-		return df_err_set(err, -ENODEV, "KVM does not tell the frequency of the time-stamp counter");
+		return df_err_set(err, -ENODEV,
+			"KVM does not tell the frequency of the time-stamp counter");
 	t->mult = (uint64_t)(((__uint128_t)1000000 << 32) / (unsigned)khz);
 	/* All clocks at one moment: the counter is read between two readings of the same clock. */
 	uint64_t before = clock_now_ns();

@@ -83,14 +83,15 @@ int events_init(struct vm *vm, struct df_err *err)
 		return 0;
 	limit.it_value = timespec_of(vm->options->timeout_ms * 1000000);
 	if (make_timer(LIMIT_SIGNAL, &timer) || timer_settime(timer, 0, &limit, NULL))
-		return df_err_set(err, -errno, "no timer for the time limit: %s", df_errno_text(errno));
+		return df_err_set(err, -errno, "no timer for the time limit: %s",
+			df_errno_text(errno));
 	return 0;
 }
 
 void events_timer(struct vm *vm, uint64_t deadline_ns, uint64_t interval_ns)
 {
-	struct itimerspec spec = {.it_interval = timespec_of(interval_ns),
-				  .it_value = timespec_of(deadline_ns)};
+	struct itimerspec spec = {
+		.it_interval = timespec_of(interval_ns), .it_value = timespec_of(deadline_ns)};
 
 	if (!vm->tick_timer_made) {
 		if (!deadline_ns || make_timer(TICK_SIGNAL, &vm->tick_timer))
@@ -135,7 +136,7 @@ void events_take(struct vm *vm)
 	}
 	if (limit_due)
 		vm_end(vm, 124, "stopped: the time limit of %llu ms has passed",
-		       (unsigned long long)vm->options->timeout_ms);
+			(unsigned long long)vm->options->timeout_ms);
 	if (tick_due || taken) {
 		tick_due = 0;
 		vcpu_request_tick(vm);

@@ -53,8 +53,9 @@ static bool cache_load(const char *path, struct cache_file *f)
 	if (fd < 0)
 		return false;
 	good = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	       !(st.st_mode & 022) && read(fd, f, sizeof(*f)) == sizeof(*f) && !read_boot_id(boot_id) &&
-	       !memcmp(boot_id, f->boot_id, BOOT_ID_BYTES) && f->table.head.nent <= ENTRIES_MAX;
+		!(st.st_mode & 022) && read(fd, f, sizeof(*f)) == sizeof(*f) &&
+		!read_boot_id(boot_id) && !memcmp(boot_id, f->boot_id, BOOT_ID_BYTES) &&
+		f->table.head.nent <= ENTRIES_MAX;
 	close(fd);
 	return good;
 }
@@ -67,7 +68,8 @@ static void cache_store(const char *path, struct cache_file *f)
 	bool good;
 
 	if (read_boot_id(f->boot_id) ||
-	    snprintf(temporary, sizeof(temporary), "%s.%d", path, getpid()) >= (int)sizeof(temporary))
+		snprintf(temporary, sizeof(temporary), "%s.%d", path, getpid()) >=
+			(int)sizeof(temporary))
 		return;
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -107,9 +109,10 @@ static uint8_t descriptor_of(const struct descriptor *d, unsigned n, uint32_t ki
  */
 static void describe_caches(struct table *t)
 {
-	static const struct descriptor level2[] = {{256, 0x7a}, {512, 0x7f}, {1024, 0x78}, {2048, 0x7d}};
-	static const struct descriptor level3[] = {{2048, 0xe2},  {4096, 0xe3},	 {8192, 0xe4},
-						   {12288, 0xea}, {18432, 0xeb}, {24576, 0xec}};
+	static const struct descriptor level2[] = {
+		{256, 0x7a}, {512, 0x7f}, {1024, 0x78}, {2048, 0x7d}};
+	static const struct descriptor level3[] = {{2048, 0xe2}, {4096, 0xe3}, {8192, 0xe4},
+		{12288, 0xea}, {18432, 0xeb}, {24576, 0xec}};
 	struct kvm_cpuid_entry2 *two = find(t, LEAF_CACHE_DESCRIPTORS, 0), *e;
 	uint32_t kib[4] = {0};
 
@@ -118,14 +121,15 @@ static void describe_caches(struct table *t)
 	for (uint32_t i = 0; (e = find(t, LEAF_CACHES, i)) && (e->eax & 31); i++)
 		if ((e->eax & 31) != 2 && (e->eax >> 5 & 7) < 4)
 			kib[e->eax >> 5 & 7] = (uint32_t)(((uint64_t)(e->ebx >> 22) + 1) *
-							  ((e->ebx >> 12 & 0x3ff) + 1) *
-							  ((e->ebx & 0xfff) + 1) * (e->ecx + 1ULL) >> 10);
+					((e->ebx >> 12 & 0x3ff) + 1) * ((e->ebx & 0xfff) + 1) *
+					(e->ecx + 1ULL) >>
+				10);
 	if (kib[1] < 32 || !kib[2])
 		return;
 	two->eax = 0x00302c01; /* 32 KiB of each level-1 cache */
 	two->ebx = two->ecx = 0;
 	two->edx = (uint32_t)descriptor_of(level2, 4, kib[2]) |
-		   (uint32_t)descriptor_of(level3, 6, kib[3]) << 8;
+		(uint32_t)descriptor_of(level3, 6, kib[3]) << 8;
 }
 
 /* Takes away what dayfly does not keep. */
@@ -159,7 +163,7 @@ int cpuid_set(int kvm_fd, int vcpu_fd, const char *cache, uint64_t *xcr0, struct
 		f.table.head.nent = ENTRIES_MAX;
 		if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &f.table))
 			return df_err_set(err, -errno, "KVM_GET_SUPPORTED_CPUID: %s",
-					  df_errno_text(errno));
+				df_errno_text(errno));
 		if (cache)
 			cache_store(cache, &f);
 	}

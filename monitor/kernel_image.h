@@ -37,6 +37,6 @@ struct kernel_image {
  * -EINVAL with the names there are. The file is ours, yet it is checked as if it were not.
  */
 int kernel_image_open(struct kernel_image *k, const char *path, const char *features,
-		      struct df_err *err);
+	struct df_err *err);
 
 #endif

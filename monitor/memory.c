@@ -18,7 +18,7 @@
 #define HUGE_FROM (16ULL << 20)
 
 static int slot_set(const struct memory *m, uint32_t slot, gpa_t gpa, void *host, uint64_t bytes,
-		    bool read_only)
+	bool read_only)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -32,22 +32,22 @@ static int slot_set(const struct memory *m, uint32_t slot, gpa_t gpa, void *host
 }
 
 int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t max_bytes,
-		   struct df_err *err)
+	struct df_err *err)
 {
 	/* Room to align: guest and host addresses agree modulo 2 MiB, so that huge pages can serve. */
 	uint8_t *host = mmap(NULL, max_bytes + DF_LARGE_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (host == MAP_FAILED)
 		return df_err_set(err, -errno, "can not reserve %llu MiB of address space: %s",
-				  (unsigned long long)(max_bytes >> 20), df_errno_text(errno));
+			(unsigned long long)(max_bytes >> 20), df_errno_text(errno));
 	host += (gpa - (uint64_t)host) & DF_LARGE_MASK;
 	m->range[r] = (struct memory_range){.gpa = gpa, .host = host, .max_bytes = max_bytes};
 	return 0;
 }
 
 int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t bytes,
-		    struct df_err *err)
+	struct df_err *err)
 {
 	uint64_t mapped = df_page_up(bytes);
 	int e;
@@ -56,7 +56,8 @@ int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, u
 	if (e)
 		return e;
 	if (mmap(m->range[r].host, mapped, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-		return df_err_set(err, -errno, "can not map the root image: %s", df_errno_text(errno));
+		return df_err_set(err, -errno, "can not map the root image: %s",
+			df_errno_text(errno));
 	m->range[r].read_only = true;
 	return memory_plug(m, r, mapped, err);
 }
@@ -74,7 +75,7 @@ int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct d
 	e = slot_set(m, m->slots, range->gpa + range->bytes, host, bytes, range->read_only);
 	if (e)
 		return df_err_set(err, e, "KVM refused %llu KiB of guest memory: %s",
-				  (unsigned long long)(bytes >> 10), df_errno_text(e));
+			(unsigned long long)(bytes >> 10), df_errno_text(e));
 	if (r == MEMORY_TABLES)
 		m->tables_slot = m->slots;
 	m->slots++;

@@ -40,11 +40,11 @@ struct memory {
 
 /* Reserves host address space for a region; nothing is plugged or touched. */
 int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t max_bytes,
-		   struct df_err *err);
+	struct df_err *err);
 /* Uses a file, mapped read-only and shared from offset 0, as the region; plugs all of it. The mapping
  * is congruent with the guest addresses modulo 2 MiB. */
 int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t bytes,
-		    struct df_err *err);
+	struct df_err *err);
 /* Plugs `bytes` more (page aligned, within max_bytes) as one slot. */
 int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err);
 /* Makes the host allocate these pages now, in one go, instead of at each first access. */

@@ -65,7 +65,8 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 static int add_trace(struct options *o, struct df_err *err)
 {
 	static char features[256];
-	int n = snprintf(features, sizeof(features), "%s%strace", o->features, *o->features ? "," : "");
+	int n = snprintf(features, sizeof(features), "%s%strace", o->features,
+		*o->features ? "," : "");
 
 	if (n >= (int)sizeof(features))
 		return df_err_set(err, -EINVAL, "--features %s: too long", o->features);
@@ -93,11 +94,12 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 	}
 	if (i + 1 >= argc || !o->kernel || !o->root || !o->program)
 		return df_err_set(err, -EINVAL,
-				  "usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
-				  " --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
-				  " [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] -- ARGV0 [ARG...]");
+			"usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
+			" --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
+			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] -- ARGV0 [ARG...]");
 	if (o->raw_root && strstr(o->features, "files"))
-		return df_err_set(err, -EINVAL, "--raw-root is no file system: leave out the feature files");
+		return df_err_set(err, -EINVAL,
+			"--raw-root is no file system: leave out the feature files");
 	o->argc = argc - i - 1;
 	o->argv = argv + i + 1;
 	return o->trace ? add_trace(o, err) : 0;

@@ -15,7 +15,8 @@ struct options {
 	const char *root; /* root image: EROFS, or with raw_root the program's ELF file */
 	const char *program; /* path in the root */
 	const char *cwd;
-	const char *host_cache; /* file for what KVM supports on this host (guest_cpuid.h), or NULL */
+	const char
+		*host_cache; /* file for what KVM supports on this host (guest_cpuid.h), or NULL */
 	const char *features; /* comma-separated, without "core" */
 	uint64_t memory_bytes;
 	uint64_t timeout_ms; /* 0: none */

@@ -12,7 +12,12 @@
 /* Bytes of the UTF-8 character at p that is fit to be shown; 0: it is none. */
 static unsigned character(const unsigned char *p)
 {
-	unsigned n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+	unsigned n = *p < 0x80 ? 1
+		: *p < 0xc2    ? 0
+		: *p < 0xe0    ? 2
+		: *p < 0xf0    ? 3
+		: *p < 0xf5    ? 4
+			       : 0;
 
 	if (n == 1)
 		return (*p >= 32 && *p != 127) || *p == '\n' || *p == '\t';
@@ -47,9 +52,9 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 		snprintf(line, sizeof(line), "dayfly: %s\n", text);
 	else if (access(text, F_OK) == 0)
 		snprintf(line, sizeof(line),
-			 "dayfly: the program looked for %s, which is not in its root file system;"
-			 " add it with --file %s\n",
-			 text, text);
+			"dayfly: the program looked for %s, which is not in its root file system;"
+			" add it with --file %s\n",
+			text, text);
 	else
 		return;
 	report_clean(line);
@@ -59,9 +64,8 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 static void print_regs(const struct df_regs *r)
 {
 	const uint64_t *v = (const uint64_t *)r;
-	static const char *const name[] = {"r15", "r14", "r13", "r12", "rbp", "rbx",
-					   "r11", "r10", "r9",	"r8",  "rax", "rcx",
-					   "rdx", "rsi", "rdi", "rip", "flg", "rsp"};
+	static const char *const name[] = {"r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10",
+		"r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "rip", "flg", "rsp"};
 	static const int order[] = {10, 5, 11, 12, 13, 14, 4, 17, 9, 8, 7, 6, 3, 2, 1, 0, 15, 16};
 
 	for (unsigned i = 0; i < 18; i++)
@@ -73,9 +77,16 @@ static void print_regs(const struct df_regs *r)
 static const char *signal_name(uint32_t signal)
 {
 	static const char *const names[] = {
-		[SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
-		[SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",   [SIGSEGV] = "SIGSEGV", [SIGXCPU] = "SIGXCPU",
-		[SIGXFSZ] = "SIGXFSZ", [SIGSYS] = "SIGSYS",
+		[SIGQUIT] = "SIGQUIT",
+		[SIGILL] = "SIGILL",
+		[SIGTRAP] = "SIGTRAP",
+		[SIGABRT] = "SIGABRT",
+		[SIGBUS] = "SIGBUS",
+		[SIGFPE] = "SIGFPE",
+		[SIGSEGV] = "SIGSEGV",
+		[SIGXCPU] = "SIGXCPU",
+		[SIGXFSZ] = "SIGXFSZ",
+		[SIGSYS] = "SIGSYS",
 	};
 
 	return signal < sizeof(names) / sizeof(names[0]) ? names[signal] : NULL;
@@ -85,26 +96,32 @@ static const char *signal_name(uint32_t signal)
 static void describe(char *out, size_t size, const struct df_fault *f)
 {
 	static const char *const words[32] = {
-		[0] = "division by zero or overflow", [1] = "single step",
-		[3] = "breakpoint",		      [4] = "overflow trap",
-		[5] = "bound check",		      [6] = "invalid instruction",
-		[7] = "no floating-point unit",	      [10] = "invalid task state",
-		[11] = "segment not present",	      [12] = "stack segment fault",
+		[0] = "division by zero or overflow",
+		[1] = "single step",
+		[3] = "breakpoint",
+		[4] = "overflow trap",
+		[5] = "bound check",
+		[6] = "invalid instruction",
+		[7] = "no floating-point unit",
+		[10] = "invalid task state",
+		[11] = "segment not present",
+		[12] = "stack segment fault",
 		[13] = "privileged instruction or bad address",
-		[16] = "floating-point error",	      [17] = "unaligned access",
+		[16] = "floating-point error",
+		[17] = "unaligned access",
 		[19] = "floating-point error (SSE)",
 	};
 
 	*out = 0;
 	if (f->vector == 14)
 		snprintf(out, size, ": %s address %#llx, %s",
-			 f->error & 16	? "executing"
-			 : f->error & 2 ? "writing"
-					: "reading",
-			 (unsigned long long)f->address,
-			 f->signal == SIGBUS ? "behind the end of the file"
-			 : f->error & 1	     ? "not allowed"
-					     : "not mapped");
+			f->error & 16          ? "executing"
+				: f->error & 2 ? "writing"
+					       : "reading",
+			(unsigned long long)f->address,
+			f->signal == SIGBUS    ? "behind the end of the file"
+				: f->error & 1 ? "not allowed"
+					       : "not mapped");
 	else if (f->vector < 32 && words[f->vector])
 		snprintf(out, size, ": %s", words[f->vector]);
 }
@@ -123,7 +140,8 @@ void report_fault(struct vm *vm, const uint8_t *data)
 		return;
 	}
 	describe(what, sizeof(what), &f);
-	fprintf(stderr, "dayfly: %s died of %s%s\n", vm->options->program, signal_name(f.signal), what);
+	fprintf(stderr, "dayfly: %s died of %s%s\n", vm->options->program, signal_name(f.signal),
+		what);
 	print_regs(&f.regs);
 	backtrace_program(vm, &f.regs, maps);
 	vm_end(vm, 128 + (int)f.signal, NULL);
@@ -144,14 +162,14 @@ void report_stop(struct vm *vm, const char *what)
 	struct kvm_regs r;
 
 	vm_end(vm, 125,
-	       "the dayfly kernel failed: %s\n"
-	       "dayfly: unless the program attacks its own kernel this is our fault; please report it with"
-	       " the lines below",
-	       what);
+		"the dayfly kernel failed: %s\n"
+		"dayfly: unless the program attacks its own kernel this is our fault; please report it with"
+		" the lines below",
+		what);
 	if (ioctl(vm->vcpu_fd, KVM_GET_REGS, &r))
 		return;
-	regs = (struct df_regs){r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,	   r.r9,
-				r.r8,  r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.rflags, r.rsp};
+	regs = (struct df_regs){r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8,
+		r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.rflags, r.rsp};
 	print_regs(&regs);
 	backtrace_kernel(vm, &regs);
 }

@@ -13,7 +13,7 @@ static void handle_io(struct vm *vm)
 	const struct kvm_run *run = vm->run;
 
 	if (run->io.port != DF_PORT || run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
-	    run->io.count != 1) {
+		run->io.count != 1) {
 		/* Only the test that gives ring 3 every port can come here with another one. */
 		if (!vm->options->test_iopl3 || vcpu_protection_fault(vm))
 			vm_end(vm, 125, "stopped: the guest used I/O port %#x", run->io.port);
@@ -40,12 +40,12 @@ static void handle_exit(struct vm *vm)
 		return;
 	case KVM_EXIT_MMIO:
 		snprintf(what, sizeof(what), "access to unmapped guest memory at %#llx",
-			 (unsigned long long)vm->run->mmio.phys_addr);
+			(unsigned long long)vm->run->mmio.phys_addr);
 		report_stop(vm, what);
 		return;
 	case KVM_EXIT_INTERNAL_ERROR:
 		snprintf(what, sizeof(what), "KVM could not emulate an instruction (%u)",
-			 vm->run->internal.suberror);
+			vm->run->internal.suberror);
 		report_stop(vm, what);
 		return;
 	default:

@@ -66,7 +66,8 @@ static void entry_set(struct tables *t, uint64_t *entry, uint64_t value, gva_t v
 		t->overflow = true;
 		return;
 	}
-	t->apply->edit[t->apply->count].entry = DF_VA_TABLES + (uint64_t)((uint8_t *)entry - r->host);
+	t->apply->edit[t->apply->count].entry =
+		DF_VA_TABLES + (uint64_t)((uint8_t *)entry - r->host);
 	t->apply->edit[t->apply->count].value = value;
 	t->apply->edit[t->apply->count].va = va;
 	t->apply->count++;
@@ -120,7 +121,7 @@ static uint64_t leaf_flags(uint32_t prot, unsigned flags)
 	if (!prot)
 		return 0;
 	return PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | ((flags & TABLES_USER) ? PTE_USER : 0) |
-	       ((prot & DF_PROT_WRITE) ? PTE_WRITE : 0) | ((prot & DF_PROT_EXEC) ? 0 : PTE_NX);
+		((prot & DF_PROT_WRITE) ? PTE_WRITE : 0) | ((prot & DF_PROT_EXEC) ? 0 : PTE_NX);
 }
 
 static int map_large(struct tables *t, gva_t va, gpa_t gpa, uint64_t flags, bool *done)

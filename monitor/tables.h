@@ -31,7 +31,8 @@ gpa_t tables_root(const struct tables *t);
  * Shows `pages` frames from gpa on at va with protection prot (DF_PROT_*; 0 takes away). Uses 2 MiB
  * entries where the numbers allow it and no table stands there. -ENOMEM: no table page left.
  */
-int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t prot, unsigned flags);
+int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t prot,
+	unsigned flags);
 /* After the last tables_map of a request: 1 when the guest must execute `int $4`, 0, or -errno. */
 int tables_commit(struct tables *t);
 /* Where the page at va lies that ring 3 can read; false when there is none. */

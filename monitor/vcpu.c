@@ -35,15 +35,27 @@ int vcpu_create(struct vm *vm, struct df_err *err)
 
 static struct kvm_segment code_segment(void)
 {
-	return (struct kvm_segment){.limit = 0xffffffff, .selector = DF_CS_USER, .type = 11,
-				    .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1};
+	return (struct kvm_segment){.limit = 0xffffffff,
+		.selector = DF_CS_USER,
+		.type = 11,
+		.present = 1,
+		.dpl = 3,
+		.s = 1,
+		.l = 1,
+		.g = 1};
 }
 
 static struct kvm_segment data_segment(uint16_t selector, uint8_t dpl)
 {
-	return (struct kvm_segment){.limit = 0xffffffff, .selector = selector, .type = 3,
-				    .present = 1, .dpl = dpl, .db = 1, .s = 1, .g = 1,
-				    .unusable = !selector};
+	return (struct kvm_segment){.limit = 0xffffffff,
+		.selector = selector,
+		.type = 3,
+		.present = 1,
+		.dpl = dpl,
+		.db = 1,
+		.s = 1,
+		.g = 1,
+		.unusable = !selector};
 }
 
 static int set_sregs(struct vm *vm, struct df_err *err)
@@ -55,8 +67,11 @@ static int set_sregs(struct vm *vm, struct df_err *err)
 	s.cs = code_segment();
 	s.ss = data_segment(DF_SS_USER, 3);
 	s.ds = s.es = s.fs = s.gs = data_segment(0, 3);
-	s.tr = (struct kvm_segment){.base = DF_VA_TSS, .limit = 0x68 + DF_PORT / 8 + 1,
-				    .selector = DF_TSS_SELECTOR, .type = 11, .present = 1};
+	s.tr = (struct kvm_segment){.base = DF_VA_TSS,
+		.limit = 0x68 + DF_PORT / 8 + 1,
+		.selector = DF_TSS_SELECTOR,
+		.type = 11,
+		.present = 1};
 	s.gdt.base = DF_VA_GDT;
 	s.gdt.limit = DF_TSS_SELECTOR + 15;
 	s.idt.base = DF_VA_IDT;
@@ -77,13 +92,15 @@ static int set_msrs(struct vm *vm, struct df_err *err)
 		struct kvm_msr_entry entry[3];
 	} msrs = {
 		.head.nmsrs = 3,
-		.entry = {
-			/* sysretq loads SS from the high half + 8 and CS from it + 16 */
-			{.index = MSR_STAR,
-			 .data = (uint64_t)(DF_SS_USER - 8) << 48 | (uint64_t)DF_CS_KERNEL << 32},
-			{.index = MSR_LSTAR, .data = vm->kernel.stub_syscall},
-			{.index = MSR_SFMASK, .data = FLAGS_MASKED},
-		},
+		.entry =
+			{
+				/* sysretq loads SS from the high half + 8 and CS from it + 16 */
+				{.index = MSR_STAR,
+					.data = (uint64_t)(DF_SS_USER - 8) << 48 |
+						(uint64_t)DF_CS_KERNEL << 32},
+				{.index = MSR_LSTAR, .data = vm->kernel.stub_syscall},
+				{.index = MSR_SFMASK, .data = FLAGS_MASKED},
+			},
 	};
 
 	if (ioctl(vm->vcpu_fd, KVM_SET_MSRS, &msrs) != 3)
@@ -96,8 +113,8 @@ static int set_msrs(struct vm *vm, struct df_err *err)
 static void align_tsc(struct vm *vm)
 {
 	uint64_t zero = 0;
-	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
-				       .addr = (uint64_t)&zero};
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uint64_t)&zero};
 
 	ioctl(vm->vcpu_fd, KVM_SET_DEVICE_ATTR, &attr);
 }

@@ -34,18 +34,18 @@ static int open_kvm(struct vm *vm, struct df_err *err)
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0 && errno == EACCES)
 		return df_err_set(err, -EACCES,
-				  "no permission to use /dev/kvm; add yourself to its group"
-				  " (sudo usermod -aG kvm $USER) and log in again");
+			"no permission to use /dev/kvm; add yourself to its group"
+			" (sudo usermod -aG kvm $USER) and log in again");
 	if (vm->kvm_fd < 0)
 		return df_err_set(err, -errno,
-				  "no /dev/kvm: %s; dayfly needs hardware virtualization (enable it in"
-				  " the firmware, load kvm_intel or kvm_amd, or allow nested"
-				  " virtualization)",
-				  df_errno_text(errno));
+			"no /dev/kvm: %s; dayfly needs hardware virtualization (enable it in"
+			" the firmware, load kvm_intel or kvm_amd, or allow nested"
+			" virtualization)",
+			df_errno_text(errno));
 	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->vm_fd < 0)
 		return df_err_set(err, -errno, "KVM can not make a virtual machine: %s",
-				  df_errno_text(errno));
+			df_errno_text(errno));
 	vm->memory.vm_fd = vm->vm_fd;
 	return 0;
 }
@@ -75,7 +75,7 @@ static int load_segment(struct vm *vm, const struct kernel_segment *s, struct df
 	uint32_t prot = s->writable ? DF_PROT_READ | DF_PROT_WRITE : DF_PROT_READ | DF_PROT_EXEC;
 
 	if (pread(vm->kernel.fd, system_host(vm, gpa), s->file_bytes, (off_t)s->offset) !=
-	    (ssize_t)s->file_bytes)
+		(ssize_t)s->file_bytes)
 		return df_err_set(err, -EIO, "the kernel image is shorter than it says");
 	return tables_map(&vm->tables, s->va, s->pages, gpa, prot, TABLES_USER);
 }
@@ -83,7 +83,7 @@ static int load_segment(struct vm *vm, const struct kernel_segment *s, struct df
 static void put_gate(uint64_t *idt, unsigned vector, gva_t handler, unsigned dpl, unsigned ist)
 {
 	idt[2 * vector] = (handler & 0xffff) | (uint64_t)DF_CS_KERNEL << 16 | (uint64_t)ist << 32 |
-			  (0x8e00ULL | (uint64_t)dpl << 13) << 32 | (handler & 0xffff0000) << 32;
+		(0x8e00ULL | (uint64_t)dpl << 13) << 32 | (handler & 0xffff0000) << 32;
 	idt[2 * vector + 1] = handler >> 32;
 }
 
@@ -99,7 +99,7 @@ static void fill_descriptors(struct vm *vm, uint8_t *gdt_page, uint8_t *idt_page
 	gdt[DF_SS_USER / 8] = 0x00cff3000000ffff;
 	gdt[DF_CS_USER / 8] = 0x00affb000000ffff;
 	gdt[DF_TSS_SELECTOR / 8] = limit | (DF_VA_TSS & 0xffffff) << 16 | 0x8bULL << 40 |
-				   (DF_VA_TSS >> 24 & 0xff) << 56;
+		(DF_VA_TSS >> 24 & 0xff) << 56;
 	gdt[DF_TSS_SELECTOR / 8 + 1] = DF_VA_TSS >> 32;
 	memcpy(tss + 4, &(uint64_t){DF_VA_TRAP_STACK + DF_TRAP_TOP}, 8);
 	memcpy(tss + 0x24, &(uint64_t){DF_VA_TRAP_STACK + DF_TICK_TOP}, 8);
@@ -136,9 +136,10 @@ static int build_system(struct vm *vm)
 	r = r ? r : map_page(vm, DF_VA_GDT, gdt, rw, 0);
 	r = r ? r : map_page(vm, DF_VA_IDT, idt, rw, 0);
 	r = r ? r : map_page(vm, DF_VA_APPLY, apply, rw, 0);
-	r = r ? r : tables_map(&vm->tables, DF_VA_TABLES,
-			       vm->memory.range[MEMORY_TABLES].bytes >> DF_PAGE_SHIFT, DF_GPA_TABLES, rw,
-			       0);
+	r = r ? r
+	      : tables_map(&vm->tables, DF_VA_TABLES,
+			vm->memory.range[MEMORY_TABLES].bytes >> DF_PAGE_SHIFT, DF_GPA_TABLES, rw,
+			0);
 	if (!r)
 		vm->tables.apply = (struct df_apply *)system_host(vm, apply);
 	return r;
@@ -184,7 +185,8 @@ static int map_root(struct vm *vm, struct df_err *err)
 	if (fd < 0 || fstat(fd, &st))
 		return df_err_set(err, -errno, "root image %s: %s", o->root, df_errno_text(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > DF_FILES_MAX)
-		return df_err_set(err, -EINVAL, "root image %s: not a file of a usable size", o->root);
+		return df_err_set(err, -EINVAL, "root image %s: not a file of a usable size",
+			o->root);
 	r = memory_map_file(&vm->memory, MEMORY_FILES, DF_GPA_FILES, fd, (uint64_t)st.st_size, err);
 	close(fd);
 	if (r)
@@ -193,8 +195,8 @@ static int map_root(struct vm *vm, struct df_err *err)
 	/* The kernel reads files through 2 MiB entries; the end of the last one is beyond the slot, and
 	 * beyond what the kernel ever reads. */
 	return tables_map(&vm->tables, DF_VA_FILES,
-			  (vm->memory.range[MEMORY_FILES].bytes + DF_LARGE_MASK) / DF_LARGE_SIZE * 512,
-			  DF_GPA_FILES, DF_PROT_READ, TABLES_USER);
+		(vm->memory.range[MEMORY_FILES].bytes + DF_LARGE_MASK) / DF_LARGE_SIZE * 512,
+		DF_GPA_FILES, DF_PROT_READ, TABLES_USER);
 }
 
 int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
@@ -213,14 +215,14 @@ int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
 		return r;
 	if (region != DF_REGION_KSTACK)
 		return tables_map(&vm->tables, window[region] + old, bytes >> DF_PAGE_SHIFT,
-				  range->gpa + old, DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
+			range->gpa + old, DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
 	/* Stacks: frames are contiguous, addresses leave a gap below each stack. */
 	for (uint64_t at = old; at < range->bytes && !r; at += DF_KSTACK_SIZE) {
 		gva_t va = DF_VA_KSTACK + at / DF_KSTACK_SIZE * DF_KSTACK_STRIDE +
-			   (DF_KSTACK_STRIDE - DF_KSTACK_SIZE);
+			(DF_KSTACK_STRIDE - DF_KSTACK_SIZE);
 
 		r = tables_map(&vm->tables, va, DF_KSTACK_SIZE >> DF_PAGE_SHIFT, range->gpa + at,
-			       DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
+			DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
 	}
 	return r;
 }
@@ -290,8 +292,8 @@ static int put_strings(struct vm *vm, uint64_t room, struct df_err *err)
 		at = put_string(at, end, *e);
 	if (!at)
 		return df_err_set(err, -E2BIG,
-				  "arguments and environment are larger than %llu KiB; give more --memory",
-				  (unsigned long long)room >> 10);
+			"arguments and environment are larger than %llu KiB; give more --memory",
+			(unsigned long long)room >> 10);
 	vm->boot->strings_bytes = (uint64_t)(at - start);
 	return 0;
 }
@@ -329,7 +331,7 @@ int vm_create(struct vm *vm, const struct options *o, struct df_err *err)
 	vm->options = o;
 	if (o->memory_bytes < MIB || o->memory_bytes > DF_ARENA_MAX)
 		return df_err_set(err, -EINVAL, "memory must be between 1 MiB and %llu GiB",
-				  DF_ARENA_MAX >> 30);
+			DF_ARENA_MAX >> 30);
 	r = kernel_image_open(&vm->kernel, o->kernel, o->features, err);
 	r = r ? r : open_kvm(vm, err);
 	r = r ? r : build_memory(vm, err);

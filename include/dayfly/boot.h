@@ -48,7 +48,8 @@ struct df_boot_info {
 	uint32_t xsave_bytes; /* size of the XSAVE area for xcr0 */
 	uint32_t feature_count;
 	uint64_t xcr0;
-	gva_t feature[DF_FEATURES_MAX]; /* struct df_feature_header of each loaded feature, core first */
+	gva_t feature
+		[DF_FEATURES_MAX]; /* struct df_feature_header of each loaded feature, core first */
 	/*
 	 * Program, working directory, arguments and environment: zero-ended strings, one behind the
 	 * other, at the start of the arena: path, cwd, argc arguments, envc variables.

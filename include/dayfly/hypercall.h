@@ -51,9 +51,11 @@ enum df_call {
 struct df_map_range {
 	uint64_t va; /* page aligned, program addresses only */
 	uint64_t pages; /* > 0 */
-	uint64_t gpa; /* first frame, in the arena or the root image; consecutive. 0 with DF_PROT_NONE */
+	uint64_t
+		gpa; /* first frame, in the arena or the root image; consecutive. 0 with DF_PROT_NONE */
 	uint32_t prot; /* DF_PROT_*; 0 = not accessible */
-	uint32_t copy_bytes; /* copy so much of `source` into the frames first, at most all of them */
+	uint32_t
+		copy_bytes; /* copy so much of `source` into the frames first, at most all of them */
 	uint64_t source; /* gpa, in the arena or the root image; 0 without copy_bytes */
 };
 #define DF_PROT_READ 1u
@@ -61,12 +63,7 @@ struct df_map_range {
 #define DF_PROT_EXEC 4u
 #define DF_MAP_RANGES_MAX 76
 
-enum df_region {
-	DF_REGION_ARENA,
-	DF_REGION_KHEAP,
-	DF_REGION_KSTACK,
-	DF_REGION_COUNT
-};
+enum df_region { DF_REGION_ARENA, DF_REGION_KHEAP, DF_REGION_KSTACK, DF_REGION_COUNT };
 
 enum df_log_kind {
 	DF_LOG_NOTE, /* for the user: a line on standard error, prefixed */
@@ -94,7 +91,8 @@ struct df_fault {
 	uint32_t signal; /* Linux signal number */
 	uint32_t code; /* si_code */
 	uint64_t address; /* si_addr */
-	uint32_t vector, error; /* CPU exception and error code; vector 255: no exception (kill, abort) */
+	uint32_t vector,
+		error; /* CPU exception and error code; vector 255: no exception (kill, abort) */
 	uint32_t thread, reserved;
 	struct df_regs regs;
 	/* followed in data by a text: "start-end perms offset path" lines of executable mappings,
@@ -128,7 +126,8 @@ struct df_request_page {
 	struct df_request request;
 	/* Written by the monitor at any time, cleared by the kernel with an atomic exchange. */
 	uint64_t host_signals; /* bit n: the monitor got signal n meant for the program */
-	uint64_t tick_pending; /* monitor: 1 with each tick it injects; kernel: 0 once it took the frame */
+	uint64_t
+		tick_pending; /* monitor: 1 with each tick it injects; kernel: 0 once it took the frame */
 	uint64_t reserved[6];
 	struct df_guest_stats stats;
 	uint8_t pad[512 - 64 - 64 - sizeof(struct df_guest_stats)];

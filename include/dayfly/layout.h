@@ -36,7 +36,8 @@
 #define DF_VA_GDT (DF_VA_SYSTEM + 0x8000) /* GDT and TSS with I/O bitmap, supervisor */
 #define DF_VA_TSS (DF_VA_GDT + 0x100)
 #define DF_VA_IDT (DF_VA_SYSTEM + 0x9000) /* supervisor */
-#define DF_VA_TRAP_STACK (DF_VA_SYSTEM + 0xa000) /* exception stack, supervisor, written by the CPU */
+#define DF_VA_TRAP_STACK \
+	(DF_VA_SYSTEM + 0xa000) /* exception stack, supervisor, written by the CPU */
 #define DF_TRAP_TOP 0x1000 /* exceptions: the CPU's frame ends at this offset of the page */
 #define DF_TICK_TOP 0x800 /* DF_VECTOR_TICK has a frame of its own (IST 1) */
 #define DF_VA_APPLY (DF_VA_SYSTEM + 0xb000) /* struct df_apply, supervisor: page-table edits */
@@ -66,7 +67,7 @@ static inline bool df_va_is_program(gva_t va, uint64_t bytes)
 	gva_t end = va + bytes;
 
 	return end >= va && va >= DF_VA_PROGRAM_MIN && end <= DF_VA_PROGRAM_MAX &&
-	       (end <= DF_VA_KERNEL || va >= DF_VA_FILES + 0x8000000000ULL);
+		(end <= DF_VA_KERNEL || va >= DF_VA_FILES + 0x8000000000ULL);
 }
 
 #define DF_GPA_SYSTEM 0x00100000ULL /* kernel image and system pages */

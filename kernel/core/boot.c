@@ -76,12 +76,12 @@ static int start_program(void)
 	}
 	if (r) {
 		note("%s can not be run: %s", path,
-		     r == -ENOEXEC   ? "not a 64-bit x86 ELF program"
-		     : r == -E2BIG   ? "arguments and environment are too large"
-		     : r == -ENOMEM  ? "out of memory; give it more with --memory"
-		     : r == -EACCES  ? "not a file that can be run"
-		     : r == -ELOOP   ? "too many levels of scripts or links"
-				     : "damaged root image");
+			r == -ENOEXEC          ? "not a 64-bit x86 ELF program"
+				: r == -E2BIG  ? "arguments and environment are too large"
+				: r == -ENOMEM ? "out of memory; give it more with --memory"
+				: r == -EACCES ? "not a file that can be run"
+				: r == -ELOOP  ? "too many levels of scripts or links"
+					       : "damaged root image");
 		program_exit(126, 0);
 	}
 	kfree(copy);

@@ -105,13 +105,15 @@ static int64_t console_read(struct file *f, void *buf, size_t n, uint64_t *pos, 
 	return stream_move(stream_of(f), DF_CALL_READ, buf, n, flags);
 }
 
-static int64_t console_write(struct file *f, const void *buf, size_t n, uint64_t *pos, unsigned flags)
+static int64_t console_write(struct file *f, const void *buf, size_t n, uint64_t *pos,
+	unsigned flags)
 {
 	size_t done = 0;
 
 	(void)pos;
 	do {
-		int64_t r = stream_move(stream_of(f), DF_CALL_WRITE, (char *)buf + done, n - done, flags);
+		int64_t r = stream_move(stream_of(f), DF_CALL_WRITE, (char *)buf + done, n - done,
+			flags);
 
 		if (r == -EPIPE)
 			signal_post(SIGPIPE);
@@ -125,7 +127,7 @@ static int64_t console_write(struct file *f, const void *buf, size_t n, uint64_t
 static int64_t console_seek(struct file *f, int64_t offset, int whence)
 {
 	return hypercall(DF_CALL_SEEK, (uint64_t)stream_of(f)->number, (uint64_t)offset,
-			 (uint64_t)whence, 0);
+		(uint64_t)whence, 0);
 }
 
 static unsigned console_poll(struct file *f, struct poll_table *pt)

@@ -21,9 +21,10 @@ static uint64_t page_up(uint64_t x)
 static bool header_ok(const Elf64_Ehdr *h)
 {
 	return h->e_ident[0] == 0x7f && h->e_ident[1] == 'E' && h->e_ident[2] == 'L' &&
-	       h->e_ident[3] == 'F' && h->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       h->e_ident[EI_DATA] == ELFDATA2LSB && h->e_machine == EM_X86_64 &&
-	       (h->e_type == ET_EXEC || h->e_type == ET_DYN) && h->e_phentsize == sizeof(Elf64_Phdr);
+		h->e_ident[3] == 'F' && h->e_ident[EI_CLASS] == ELFCLASS64 &&
+		h->e_ident[EI_DATA] == ELFDATA2LSB && h->e_machine == EM_X86_64 &&
+		(h->e_type == ET_EXEC || h->e_type == ET_DYN) &&
+		h->e_phentsize == sizeof(Elf64_Phdr);
 }
 
 static int add_load(struct elf_info *out, const Elf64_Phdr *p)
@@ -34,9 +35,9 @@ static int add_load(struct elf_info *out, const Elf64_Phdr *p)
 	if (!p->p_memsz)
 		return 0;
 	if (out->segment_count == ELF_SEGMENTS_MAX || p->p_filesz > p->p_memsz ||
-	    p->p_vaddr >= ADDRESS_MAX || p->p_memsz >= ADDRESS_MAX - p->p_vaddr ||
-	    p->p_offset >= ADDRESS_MAX || p->p_filesz >= ADDRESS_MAX - p->p_offset ||
-	    (p->p_vaddr ^ p->p_offset) % PAGE_BYTES || page_down(p->p_vaddr) < previous_end)
+		p->p_vaddr >= ADDRESS_MAX || p->p_memsz >= ADDRESS_MAX - p->p_vaddr ||
+		p->p_offset >= ADDRESS_MAX || p->p_filesz >= ADDRESS_MAX - p->p_offset ||
+		(p->p_vaddr ^ p->p_offset) % PAGE_BYTES || page_down(p->p_vaddr) < previous_end)
 		return -ENOEXEC;
 	*s = (struct elf_segment){
 		.va = p->p_vaddr,
@@ -55,7 +56,7 @@ static int add_load(struct elf_info *out, const Elf64_Phdr *p)
 static int take_interp(struct elf_info *out, const char *head, size_t bytes, const Elf64_Phdr *p)
 {
 	if (!p->p_filesz || p->p_filesz > ELF_INTERP_MAX || p->p_offset >= bytes ||
-	    p->p_filesz > bytes - p->p_offset || head[p->p_offset + p->p_filesz - 1])
+		p->p_filesz > bytes - p->p_offset || head[p->p_offset + p->p_filesz - 1])
 		return -ENOEXEC;
 	out->interp_offset = p->p_offset;
 	out->interp_bytes = p->p_filesz;
@@ -84,7 +85,7 @@ int elf_parse(const void *head, size_t bytes, struct elf_info *out)
 		return -ENOEXEC;
 	__builtin_memcpy(&h, head, sizeof(h));
 	if (!header_ok(&h) || h.e_phoff > bytes ||
-	    h.e_phnum > (bytes - h.e_phoff) / sizeof(Elf64_Phdr))
+		h.e_phnum > (bytes - h.e_phoff) / sizeof(Elf64_Phdr))
 		return -ENOEXEC;
 	for (unsigned i = 0; i < h.e_phnum && !r; i++) {
 		Elf64_Phdr p;

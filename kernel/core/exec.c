@@ -62,7 +62,7 @@ static int read_head(struct load *l, struct file *f)
 
 	memset(l->head, 0, HEAD_BYTES);
 	if (!f->ops->read || !f->ops->frame || (f->ops->stat && f->ops->stat(f, &st)) ||
-	    !(st.st_mode & 0111))
+		!(st.st_mode & 0111))
 		return -EACCES;
 	n = f->ops->read(f, l->head, HEAD_BYTES, &pos, 0);
 	return n < 0 ? (int)n : 0;
@@ -84,7 +84,8 @@ static int choose_bias(struct object *o)
 	gva_t at;
 
 	if (!o->elf.relocatable) {
-		if (!df_va_is_program(o->elf.start, o->elf.end - o->elf.start) || in_arena(o->elf.start))
+		if (!df_va_is_program(o->elf.start, o->elf.end - o->elf.start) ||
+			in_arena(o->elf.start))
 			return -ENOEXEC;
 		return 0;
 	}
@@ -104,11 +105,13 @@ static int map_segment(struct object *o, const struct elf_segment *s)
 	if (vma_find(start, true) && vma_find(start, true)->start < end)
 		return -ENOEXEC;
 	if (map_end > start) {
-		v = vma_add(start, map_end, s->prot, 0, o->file, s->offset - (s->va & DF_PAGE_MASK));
+		v = vma_add(start, map_end, s->prot, 0, o->file,
+			s->offset - (s->va & DF_PAGE_MASK));
 		if (!v)
 			return -ENOMEM;
 		/* The rest of the last file page belongs to the bss. */
-		if (s->memory_bytes > s->file_bytes && (s->prot & PROT_WRITE) && (file_end & DF_PAGE_MASK))
+		if (s->memory_bytes > s->file_bytes && (s->prot & PROT_WRITE) &&
+			(file_end & DF_PAGE_MASK))
 			r = vma_copy_page(v, df_page_down(file_end), file_end & DF_PAGE_MASK);
 		/* A large program is shown as it is used. */
 		if (!r && map_end - start <= 1024 * DF_PAGE_SIZE)
@@ -203,7 +206,8 @@ static gva_t put_strings(gva_t at, char *const v[], uint64_t **out)
  * platform and random bytes, then (lowest, at rsp) argc, argv, envp, auxv. Sizes first, so that
  * everything is written once and in place.
  */
-static int build_stack(const struct load *l, const char *path, char *const argv[], char *const envp[])
+static int build_stack(const struct load *l, const char *path, char *const argv[],
+	char *const envp[])
 {
 	unsigned argc, envc;
 	uint64_t args = vector_bytes(argv, &argc), env = vector_bytes(envp, &envc);
@@ -358,7 +362,7 @@ static int prepare(struct load *l, const char *path)
 	r = open_object(l, &l->interp, l->interp_path);
 	if (r == -ENOENT)
 		note("%s, the dynamic linker that %s names, is not in the root file system",
-		     l->interp_path, path);
+			l->interp_path, path);
 	return r;
 }
 
@@ -372,10 +376,12 @@ static int exec_elf(struct load *l, const char *path, char *const argv[], char *
 	r = replace_program(l, path, argv, envp);
 	if (r) {
 		note("%s can not be loaded: %s", path,
-		     r == -ENOMEM ? "out of memory; give it more with --memory" : "damaged ELF file");
+			r == -ENOMEM ? "out of memory; give it more with --memory"
+				     : "damaged ELF file");
 		program_exit(126, 0);
 	}
-	start_at(l->interp.file ? l->interp.bias + l->interp.elf.entry : l->main.bias + l->main.elf.entry);
+	start_at(l->interp.file ? l->interp.bias + l->interp.elf.entry
+				: l->main.bias + l->main.elf.entry);
 	return 0;
 }
 

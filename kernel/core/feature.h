@@ -25,21 +25,21 @@ struct feature {
 };
 
 /* Defines the header that the monitor reads and places it first in the feature's RX segment. */
-#define FEATURE(ident, needed, init_function, call_table)                                        \
-	extern char ident##_writable[]; /* kernel.lds */                                         \
-	static const struct feature ident##_feature = {                                          \
-		.name = #ident,                                                                  \
-		.calls = (call_table),                                                           \
-		.call_count = array_size(call_table),                                            \
-		.init = (init_function),                                                         \
-	};                                                                                       \
-	__attribute__((section(".feature_header"), used)) const struct df_feature_header         \
-		ident##_feature_header = {                                                       \
-			.magic = DF_FEATURE_MAGIC,                                               \
-			.name = #ident,                                                          \
-			.needs = needed,                                                         \
-			.feature = (gva_t)&ident##_feature,                                      \
-			.writable = (gva_t)ident##_writable,                                     \
-		}
+#define FEATURE(ident, needed, init_function, call_table)         \
+	extern char ident##_writable[]; /* kernel.lds */          \
+	static const struct feature ident##_feature = {           \
+		.name = #ident,                                   \
+		.calls = (call_table),                            \
+		.call_count = array_size(call_table),             \
+		.init = (init_function),                          \
+	};                                                        \
+	__attribute__((section(".feature_header"), used))         \
+	const struct df_feature_header ident##_feature_header = { \
+		.magic = DF_FEATURE_MAGIC,                        \
+		.name = #ident,                                   \
+		.needs = needed,                                  \
+		.feature = (gva_t)&ident##_feature,               \
+		.writable = (gva_t)ident##_writable,              \
+	}
 
 #endif

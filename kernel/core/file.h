@@ -19,7 +19,8 @@ struct poll_table;
 #define FILE_NONBLOCK 1u /* in flags of read and write: do not sleep */
 
 struct file_ops {
-	const char *kind; /* what /proc/self/fd shows: "pipe", "anon_inode:[eventpoll]", NULL = a path */
+	const char *
+		kind; /* what /proc/self/fd shows: "pipe", "anon_inode:[eventpoll]", NULL = a path */
 	/* pos: NULL for streams; else the position to use, advanced by the bytes moved. Result: bytes or
 	 * -errno. A missing op gives the usual error (-EINVAL, -ESPIPE, -ENOTTY, -ENODEV ...). */
 	int64_t (*read)(struct file *f, void *buf, size_t n, uint64_t *pos, unsigned flags);
@@ -31,7 +32,8 @@ struct file_ops {
 	int (*stat)(struct file *f, struct stat *st);
 	int64_t (*ioctl)(struct file *f, unsigned long request, gva_t arg);
 	int (*truncate)(struct file *f, uint64_t size);
-	int (*getdents)(struct file *f, gva_t buf, size_t n); /* fills struct linux_dirent64s; bytes */
+	int (*getdents)(struct file *f, gva_t buf,
+		size_t n); /* fills struct linux_dirent64s; bytes */
 	/* Frame that shows page `index` of the file in a mapping. write: the mapping is shared and
 	 * writable. Result 0 with *gpa, -ENODATA past the end (SIGBUS), -ENOMEM. */
 	int (*frame)(struct file *f, uint64_t index, bool write, gpa_t *gpa);

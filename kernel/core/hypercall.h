@@ -16,7 +16,11 @@ int64_t hypercall(unsigned call, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Broken invariant of ours: reports and ends the instance. */
 void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-#define kassert(x) do { if (unlikely(!(x))) panic("%s:%d: %s", __FILE_NAME__, __LINE__, #x); } while (0)
+#define kassert(x)                                                       \
+	do {                                                             \
+		if (unlikely(!(x)))                                      \
+			panic("%s:%d: %s", __FILE_NAME__, __LINE__, #x); \
+	} while (0)
 
 /* Fresh random bytes (kernel generator, seeded by the monitor). */
 void random_bytes(void *buf, size_t n);

@@ -114,7 +114,8 @@ static void put_padded(struct out *o, const char *s, size_t n, const struct spec
 		put(o, ' ');
 }
 
-static void put_number(struct out *o, uint64_t v, bool negative, unsigned base, const struct spec *sp)
+static void put_number(struct out *o, uint64_t v, bool negative, unsigned base,
+	const struct spec *sp)
 {
 	char digits[24];
 	unsigned i = sizeof(digits);
@@ -191,8 +192,12 @@ int kvsnprintf(char *buf, size_t size, const char *f, va_list ap)
 		case 'u':
 		case 'x':
 		case 'o':
-			put_number(&o, wide ? va_arg(args, uint64_t) : va_arg(args, unsigned), false,
-				   *f == 'u' ? 10 : *f == 'x' ? 16 : 8, &sp);
+			put_number(&o, wide ? va_arg(args, uint64_t) : va_arg(args, unsigned),
+				false,
+				*f == 'u'           ? 10
+					: *f == 'x' ? 16
+						    : 8,
+				&sp);
 			break;
 		case 'p':
 			put(&o, '0');

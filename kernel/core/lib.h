@@ -16,8 +16,18 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define min(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define max(a, b) ({ __typeof__(a) x_ = (a); __typeof__(b) y_ = (b); x_ > y_ ? x_ : y_; })
+#define min(a, b)                       \
+	({                              \
+		__typeof__(a) a_ = (a); \
+		__typeof__(b) b_ = (b); \
+		a_ < b_ ? a_ : b_;      \
+	})
+#define max(a, b)                       \
+	({                              \
+		__typeof__(a) x_ = (a); \
+		__typeof__(b) y_ = (b); \
+		x_ > y_ ? x_ : y_;      \
+	})
 #define must_check __attribute__((warn_unused_result))
 
 void *memcpy(void *dst, const void *src, size_t n);

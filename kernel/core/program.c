@@ -49,10 +49,11 @@ static void list_code(char *out, size_t size)
 	list_for_each(v, &vma_list, node) {
 		if (!(v->prot & DF_PROT_EXEC) || n + 300 > size)
 			continue;
-		if (!v->file || !v->file->ops->path || v->file->ops->path(v->file, path, sizeof(path)) < 0)
+		if (!v->file || !v->file->ops->path ||
+			v->file->ops->path(v->file, path, sizeof(path)) < 0)
 			ksnprintf(path, sizeof(path), "[anonymous]");
-		n += (size_t)ksnprintf(out + n, size - n, "%lx-%lx %lx %s\n", v->start, v->end, v->offset,
-				       path);
+		n += (size_t)ksnprintf(out + n, size - n, "%lx-%lx %lx %s\n", v->start, v->end,
+			v->offset, path);
 	}
 }
 
@@ -74,8 +75,8 @@ void program_die(int signal, int code, gva_t address)
 		.vector = f->orig_rax == (uint64_t)-1 ? (uint32_t)f->vector : 255,
 		.error = (uint32_t)f->error,
 		.thread = (uint32_t)current->tid,
-		.regs = {f->r15, f->r14, f->r13, f->r12, f->rbp, f->rbx, f->r11, f->r10, f->r9, f->r8, f->rax,
-			 f->rcx, f->rdx, f->rsi, f->rdi, f->rip, f->rflags, f->rsp},
+		.regs = {f->r15, f->r14, f->r13, f->r12, f->rbp, f->rbx, f->r11, f->r10, f->r9,
+			f->r8, f->rax, f->rcx, f->rdx, f->rsi, f->rdi, f->rip, f->rflags, f->rsp},
 	};
 	list_code((char *)(d + 1), DF_DATA_BYTES - sizeof(*d));
 	for (;;)

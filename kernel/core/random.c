@@ -13,9 +13,9 @@ static struct {
 } generator;
 
 #define ROTATE(v, n) ((v) << (n) | (v) >> (32 - (n)))
-#define QUARTER(a, b, c, d)                                                     \
-	(a += b, d ^= a, d = ROTATE(d, 16), c += d, b ^= c, b = ROTATE(b, 12),  \
-	 a += b, d ^= a, d = ROTATE(d, 8), c += d, b ^= c, b = ROTATE(b, 7))
+#define QUARTER(a, b, c, d)                                                                    \
+	(a += b, d ^= a, d = ROTATE(d, 16), c += d, b ^= c, b = ROTATE(b, 12), a += b, d ^= a, \
+		d = ROTATE(d, 8), c += d, b ^= c, b = ROTATE(b, 7))
 
 static void block(uint32_t out[16])
 {

@@ -95,7 +95,8 @@ static void tick_arm(void)
 		armed_ns = 0; /* it has come, or is on its way */
 	if (!list_empty(&run_queue)) {
 		/* A tick that is due soon serves as the time slice. */
-		want = min(want, armed_ns > now && armed_ns <= now + TICK_NS ? armed_ns : now + TICK_NS);
+		want = min(want,
+			armed_ns > now && armed_ns <= now + TICK_NS ? armed_ns : now + TICK_NS);
 	}
 	want = want == DF_FOREVER ? 0 : max(want, (uint64_t)1);
 	/* A needless tick is cheaper than a hypercall: one armed earlier stays. */
@@ -196,7 +197,8 @@ static void wait_in_monitor(uint64_t deadline_ns)
 static bool interrupted(void)
 {
 	return (current->work & WORK_EXIT) ||
-	       ((current->work & WORK_SIGNAL) && signal_hooks.pending && signal_hooks.pending(current));
+		((current->work & WORK_SIGNAL) && signal_hooks.pending &&
+			signal_hooks.pending(current));
 }
 
 uint64_t timers_next(void)

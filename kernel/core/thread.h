@@ -115,7 +115,8 @@ void program_exit(int status, int signal) __attribute__((noreturn));
 struct timer {
 	struct list node;
 	uint64_t deadline_ns; /* guest monotonic */
-	void (*fire)(struct timer *t); /* the timer is no longer set when called; may set itself again */
+	void (*fire)(struct timer
+			*t); /* the timer is no longer set when called; may set itself again */
 	bool set;
 	/* True: must interrupt a running program (interval timers, alarms), not only a waiting one. */
 	bool interrupts;

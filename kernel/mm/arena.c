@@ -205,17 +205,19 @@ void frames_free(void *va, uint64_t pages)
 
 	kassert(start < plugged && pages <= plugged - start);
 	if (pages >= DISCARD_PAGES)
-		dirty = hypercall(DF_CALL_DISCARD, arena_gpa(va), pages << DF_PAGE_SHIFT, 0, 0) != 0;
+		dirty = hypercall(DF_CALL_DISCARD, arena_gpa(va), pages << DF_PAGE_SHIFT, 0, 0) !=
+			0;
 	insert(start, pages, dirty);
 }
 
 void frames_touch(const void *buf, size_t bytes)
 {
-	static gva_t done_start, done_end; /* where this was done last: buffers are used again and again */
+	static gva_t done_start,
+		done_end; /* where this was done last: buffers are used again and again */
 	gva_t start = df_page_down((gva_t)buf), end = df_page_up((gva_t)buf + bytes);
 
 	if (bytes < TOUCH_BYTES || !in_arena(start) || end > arena_end() ||
-	    (start >= done_start && end <= done_end))
+		(start >= done_start && end <= done_end))
 		return;
 	done_start = start;
 	done_end = end;

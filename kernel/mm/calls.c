@@ -12,7 +12,8 @@
 
 #define PROT_RW (PROT_READ | PROT_WRITE)
 #define DISCARD_BYTES (4ULL << 20)
-#define MAP_KNOWN 0x1fffff /* flags that MAP_SHARED_VALIDATE accepts, but for those of special files */
+#define MAP_KNOWN \
+	0x1fffff /* flags that MAP_SHARED_VALIDATE accepts, but for those of special files */
 #define LOW_START 0x40000000ULL /* where MAP_32BIT goes */
 #define LOW_END 0x80000000ULL
 
@@ -95,7 +96,7 @@ static int64_t map_anonymous(gva_t addr, uint64_t bytes, unsigned prot, unsigned
 }
 
 static int64_t map_file(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int fd,
-			uint64_t offset)
+	uint64_t offset)
 {
 	struct file *f = fd_get(fd);
 	int64_t at;
@@ -117,7 +118,7 @@ static int64_t map_file(gva_t addr, uint64_t bytes, unsigned prot, unsigned flag
 		map_flush();
 	}
 	if (!vma_add((gva_t)at, (gva_t)at + bytes, prot,
-		     (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : VMA_SHARED, f, offset))
+		    (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : VMA_SHARED, f, offset))
 		return -ENOMEM;
 	return at;
 }
@@ -130,7 +131,8 @@ int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int 
 		return -EINVAL;
 	if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
-	if (type == MAP_SHARED_VALIDATE && (flags & ~(unsigned)MAP_KNOWN & ~(unsigned)MAP_FIXED_NOREPLACE))
+	if (type == MAP_SHARED_VALIDATE &&
+		(flags & ~(unsigned)MAP_KNOWN & ~(unsigned)MAP_FIXED_NOREPLACE))
 		return -EOPNOTSUPP;
 	if (bytes > DF_VA_PROGRAM_MAX)
 		return -ENOMEM;
@@ -155,7 +157,8 @@ int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int 
 
 static int64_t sys_munmap(gva_t addr, uint64_t bytes)
 {
-	if ((addr & DF_PAGE_MASK) || !bytes || addr + bytes < addr || addr + bytes > DF_VA_PROGRAM_MAX)
+	if ((addr & DF_PAGE_MASK) || !bytes || addr + bytes < addr ||
+		addr + bytes > DF_VA_PROGRAM_MAX)
 		return -EINVAL;
 	return vma_unmap(addr, addr + df_page_up(bytes));
 }
@@ -221,9 +224,9 @@ int64_t sys_mprotect(gva_t addr, uint64_t bytes, unsigned prot)
 	if (!r)
 		r = vma_split(end);
 	for (v = vma_find(addr, false); !r && &v->node != &vma_list && v->start < end;
-	     v = list_entry(v->node.next, struct vma, node)) {
+		v = list_entry(v->node.next, struct vma, node)) {
 		if ((v->flags & VMA_SHARED) && v->file && (prot & PROT_WRITE) &&
-		    (v->file->flags & O_ACCMODE) != O_RDWR) {
+			(v->file->flags & O_ACCMODE) != O_RDWR) {
 			r = -EACCES;
 			break;
 		}
@@ -266,7 +269,8 @@ static int move_contents(struct vma *v, gva_t to, uint64_t bytes)
 	if (v->flags & VMA_LINEAR)
 		return copy_any((void *)to, (void *)v->start, bytes);
 	for (uint64_t at = 0; at < bytes; at += DF_PAGE_SIZE)
-		if (page_get(v->start + at) && copy_any((void *)(to + at), (void *)(v->start + at), DF_PAGE_SIZE))
+		if (page_get(v->start + at) &&
+			copy_any((void *)(to + at), (void *)(v->start + at), DF_PAGE_SIZE))
 			return -EFAULT;
 	return 0;
 }
@@ -280,7 +284,8 @@ static int64_t remap_move(struct vma *v, uint64_t old_bytes, uint64_t bytes, gva
 
 	if (v->file) {
 		at = to ? (int64_t)to : (int64_t)vma_place(bytes, DF_PAGE_SIZE);
-		if (!at || !vma_add((gva_t)at, (gva_t)at + bytes, prot, v->flags, v->file, v->offset))
+		if (!at ||
+			!vma_add((gva_t)at, (gva_t)at + bytes, prot, v->flags, v->file, v->offset))
 			return -ENOMEM;
 		/* Private copies move as they are. */
 		for (gva_t p = 0; p < keep; p += DF_PAGE_SIZE) {
@@ -294,7 +299,8 @@ static int64_t remap_move(struct vma *v, uint64_t old_bytes, uint64_t bytes, gva
 		}
 		map_flush();
 	} else {
-		at = to ? sys_mmap(to, bytes, PROT_RW, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+		at = to ? sys_mmap(to, bytes, PROT_RW, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				  0)
 			: vma_anonymous(bytes, PROT_RW, 0);
 		if (at < 0)
 			return at;
@@ -320,7 +326,7 @@ static bool grow_in_place(struct vma *v, uint64_t more)
 		return false;
 	if (in_arena(v->start)) {
 		if (!(v->flags & VMA_LINEAR) || v->end + more > arena_end() ||
-		    arena_take(v->end, more >> DF_PAGE_SHIFT))
+			arena_take(v->end, more >> DF_PAGE_SHIFT))
 			return false;
 		if (v->prot != PROT_RW) {
 			map_add(v->end, more >> DF_PAGE_SHIFT, arena_gpa((void *)v->end), v->prot);
@@ -339,7 +345,7 @@ static int64_t sys_mremap(gva_t old, uint64_t old_bytes, uint64_t bytes, unsigne
 	int r;
 
 	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) || (old & DF_PAGE_MASK) || !bytes ||
-	    ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)))
+		((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)))
 		return -EINVAL;
 	old_bytes = df_page_up(old_bytes);
 	bytes = df_page_up(bytes);
@@ -358,7 +364,7 @@ static int64_t sys_mremap(gva_t old, uint64_t old_bytes, uint64_t bytes, unsigne
 	v = vma_find(old, false);
 	if (flags & MREMAP_FIXED) {
 		if ((to & DF_PAGE_MASK) || !df_va_is_program(to, bytes) ||
-		    (to < old + old_bytes && old < to + bytes))
+			(to < old + old_bytes && old < to + bytes))
 			return -EINVAL;
 		r = vma_unmap(to, to + bytes);
 		return r ? r : remap_move(v, old_bytes, bytes, to);
@@ -377,7 +383,8 @@ static int forget(struct vma *v, gva_t start, gva_t end)
 {
 	if (v->flags & VMA_LINEAR) {
 		if (end - start >= DISCARD_BYTES)
-			return (int)hypercall(DF_CALL_DISCARD, arena_gpa((void *)start), end - start, 0, 0);
+			return (int)hypercall(DF_CALL_DISCARD, arena_gpa((void *)start),
+				end - start, 0, 0);
 		if (v->prot & PROT_WRITE)
 			return zero_any((void *)start, end - start);
 	}
@@ -419,7 +426,8 @@ static int64_t advise_range(gva_t addr, gva_t end, int advice)
 			v = vma_find(addr, false);
 			if (v->file || (v->flags & VMA_SHARED))
 				return -EINVAL;
-			v->flags = advice == MADV_WIPEONFORK ? v->flags | VMA_WIPE : v->flags & ~VMA_WIPE;
+			v->flags = advice == MADV_WIPEONFORK ? v->flags | VMA_WIPE
+							     : v->flags & ~VMA_WIPE;
 		}
 		if (r)
 			return r;
@@ -481,7 +489,7 @@ static int64_t sys_msync(gva_t addr, uint64_t bytes, int flags)
 	gva_t end = addr + df_page_up(bytes);
 
 	if ((addr & DF_PAGE_MASK) || (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) ||
-	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		(flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
 		return -EINVAL;
 	return end >= addr && covered(addr, end) ? 0 : -ENOMEM;
 }
@@ -505,8 +513,17 @@ static int64_t sys_mlockall(int flags)
 }
 
 const struct feature_call mm_calls[MM_CALLS] = {
-	{9, sys_mmap},	   {10, sys_mprotect},	{11, sys_munmap},	 {12, sys_brk},
-	{25, sys_mremap},  {26, sys_msync},	{27, sys_mincore},	 {28, sys_madvise},
-	{149, sys_mlock},  {150, sys_mlock},	{151, sys_mlockall},	 {152, sys_munlockall},
+	{9, sys_mmap},
+	{10, sys_mprotect},
+	{11, sys_munmap},
+	{12, sys_brk},
+	{25, sys_mremap},
+	{26, sys_msync},
+	{27, sys_mincore},
+	{28, sys_madvise},
+	{149, sys_mlock},
+	{150, sys_mlock},
+	{151, sys_mlockall},
+	{152, sys_munlockall},
 	{325, sys_mlock},
 };

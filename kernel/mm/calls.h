@@ -9,7 +9,8 @@
 #define MM_CALLS 13
 extern const struct feature_call mm_calls[MM_CALLS];
 
-int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int fd, uint64_t offset);
+int64_t sys_mmap(gva_t addr, uint64_t bytes, unsigned prot, unsigned flags, int fd,
+	uint64_t offset);
 int64_t sys_mprotect(gva_t addr, uint64_t bytes, unsigned prot);
 
 #endif

@@ -187,7 +187,9 @@ static int populate_file(struct vma *v, gva_t va, bool write)
 
 		while (end < w.end && !(page_get(end) & PAGE_OWNED))
 			end += DF_PAGE_SIZE;
-		r = end > p ? copy_run(v, p, end) : page_prot(page_get(p)) == v->prot ? 0 : copy_page(v, p);
+		r = end > p                                 ? copy_run(v, p, end)
+			: page_prot(page_get(p)) == v->prot ? 0
+							    : copy_page(v, p);
 		if (r && (p == va || r != -ENODATA))
 			return r;
 		p = max(end, p + DF_PAGE_SIZE);
@@ -200,9 +202,11 @@ int vma_populate(struct vma *v, gva_t va, bool write)
 	uint32_t e = page_get(va);
 
 	/* The frame is there, but with other rights (mprotect changed the mapping lazily). */
-	if (e && page_prot(e) != v->prot && ((e & PAGE_OWNED) || (v->flags & VMA_SHARED) || !write)) {
-		unsigned prot = (e & PAGE_OWNED) || (v->flags & VMA_SHARED) ? v->prot
-									     : v->prot & ~DF_PROT_WRITE;
+	if (e && page_prot(e) != v->prot &&
+		((e & PAGE_OWNED) || (v->flags & VMA_SHARED) || !write)) {
+		unsigned prot = (e & PAGE_OWNED) || (v->flags & VMA_SHARED)
+			? v->prot
+			: v->prot & ~DF_PROT_WRITE;
 
 		if (page_prot(e) != prot) {
 			map_add(va, 1, page_gpa(e), prot);
@@ -251,7 +255,8 @@ int mm_fault(gva_t va, bool write, bool exec, int *code)
 		return SIGSEGV;
 	}
 	*code = SEGV_ACCERR;
-	if (!v->prot || (write && !(v->prot & DF_PROT_WRITE)) || (exec && !(v->prot & DF_PROT_EXEC)))
+	if (!v->prot || (write && !(v->prot & DF_PROT_WRITE)) ||
+		(exec && !(v->prot & DF_PROT_EXEC)))
 		return SIGSEGV;
 	va = df_page_down(va);
 	if (v->flags & VMA_LINEAR) {
@@ -270,6 +275,6 @@ int mm_fault(gva_t va, bool write, bool exec, int *code)
 	}
 	if (r)
 		note("out of memory: the program needs more than %lu MiB; give it more with --memory",
-		     (unsigned long)(mm_total_bytes() >> 20));
+			(unsigned long)(mm_total_bytes() >> 20));
 	return r ? SIGKILL : 0;
 }

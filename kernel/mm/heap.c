@@ -142,11 +142,12 @@ static void run_free(void *p)
 static struct slab *slab_new(unsigned class)
 {
 	struct slab *s = run_alloc(1);
-	char *p, *end = (char *)s + DF_PAGE_SIZE;
+	char *p, *end;
 
 	if (!s)
 		return NULL;
-	*s = (struct slab){.class = (uint16_t)class};
+	end = (char *)s + DF_PAGE_SIZE;
+	*s = (struct slab){.class = (uint16_t) class};
 	for (p = (char *)(s + 1); p + class_bytes[class] <= end; p += class_bytes[class]) {
 		*(void **)p = s->free;
 		s->free = p;

@@ -76,7 +76,8 @@ static struct df_map_range *range_new(void)
 }
 
 /* Lengthens the last range when this page continues it. */
-static bool range_join(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot, gpa_t source, unsigned bytes)
+static bool range_join(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot, gpa_t source,
+	unsigned bytes)
 {
 	struct df_map_range *p = &batch[batch_count - 1];
 	uint64_t have = p->pages << DF_PAGE_SHIFT;
@@ -100,8 +101,12 @@ void map_add(gva_t va, uint64_t pages, gpa_t gpa, unsigned prot)
 void map_add_copy(gva_t va, gpa_t gpa, unsigned prot, gpa_t source, unsigned bytes)
 {
 	if (!range_join(va, 1, gpa, prot, source, bytes))
-		*range_new() = (struct df_map_range){.va = va, .pages = 1, .gpa = gpa, .prot = prot,
-						     .copy_bytes = bytes, .source = source};
+		*range_new() = (struct df_map_range){.va = va,
+			.pages = 1,
+			.gpa = gpa,
+			.prot = prot,
+			.copy_bytes = bytes,
+			.source = source};
 }
 
 void map_flush(void)

@@ -25,8 +25,9 @@ int page_set(gva_t va, uint32_t entry) must_check;
 
 static inline uint32_t page_entry(gpa_t gpa, unsigned prot, bool owned)
 {
-	uint32_t e = gpa >= DF_GPA_FILES ? PAGE_IMAGE | (uint32_t)((gpa - DF_GPA_FILES) >> DF_PAGE_SHIFT)
-					 : (uint32_t)((gpa - DF_GPA_ARENA) >> DF_PAGE_SHIFT);
+	uint32_t e = gpa >= DF_GPA_FILES
+		? PAGE_IMAGE | (uint32_t)((gpa - DF_GPA_FILES) >> DF_PAGE_SHIFT)
+		: (uint32_t)((gpa - DF_GPA_ARENA) >> DF_PAGE_SHIFT);
 
 	return e | prot << PAGE_PROT_SHIFT | (owned ? PAGE_OWNED : 0);
 }
@@ -34,7 +35,7 @@ static inline uint32_t page_entry(gpa_t gpa, unsigned prot, bool owned)
 static inline gpa_t page_gpa(uint32_t e)
 {
 	return ((e & PAGE_IMAGE) ? DF_GPA_FILES : DF_GPA_ARENA) +
-	       ((uint64_t)(e & PAGE_NUMBER) << DF_PAGE_SHIFT);
+		((uint64_t)(e & PAGE_NUMBER) << DF_PAGE_SHIFT);
 }
 
 static inline unsigned page_prot(uint32_t e)
@@ -53,7 +54,7 @@ void map_flush(void);
 
 /* Adds a mapping where nothing is mapped. file: a reference is taken. NULL: out of memory. */
 struct vma *vma_add(gva_t start, gva_t end, unsigned prot, unsigned flags, struct file *file,
-		    uint64_t offset);
+	uint64_t offset);
 /* Makes `at` a boundary between mappings. */
 int vma_split(gva_t at) must_check;
 /* Takes away whatever is mapped in [start, end), page tables and frames included (not yet flushed). */

@@ -50,7 +50,8 @@ uint64_t mm_total_bytes(void); /* --memory */
 
 struct vma {
 	gva_t start, end;
-	unsigned prot; /* PROT_READ 1 | PROT_WRITE 2 | PROT_EXEC 4: DF_PROT_* have the same values */
+	unsigned
+		prot; /* PROT_READ 1 | PROT_WRITE 2 | PROT_EXEC 4: DF_PROT_* have the same values */
 	unsigned flags;
 	struct file *file; /* or NULL: anonymous */
 	uint64_t offset; /* in file, bytes */

@@ -21,7 +21,8 @@
 #include <kernel/mm/user.h>
 
 #define SEEN 64 /* sites whose traps are counted */
-#define TRAPS_BEFORE 4 /* a copied page costs a hypercall; a site that traps more often is worth it */
+#define TRAPS_BEFORE \
+	4 /* a copied page costs a hypercall; a site that traps more often is worth it */
 #define REFUSED 255
 #define MOVED_BYTES 5
 #define TRAMPOLINE_BYTES 24
@@ -66,7 +67,7 @@ static gva_t place_near(gva_t site)
 	if (at && (int64_t)(at - site) > -REACH && (int64_t)(at - site) < REACH)
 		return at;
 	return vma_gap(df_page_down(site) - (gva_t)REACH / 2, df_page_down(site) + (gva_t)REACH / 2,
-		       DF_PAGE_SIZE);
+		DF_PAGE_SIZE);
 }
 
 static struct trampolines *trampolines_new(gva_t site)
@@ -100,7 +101,8 @@ static struct trampolines *trampolines_near(gva_t site)
 	for (t = pages; t; t = t->next) {
 		int64_t distance = (int64_t)(t->va - site);
 
-		if (distance < REACH && distance > -REACH && t->used + TRAMPOLINE_BYTES <= DF_PAGE_SIZE)
+		if (distance < REACH && distance > -REACH &&
+			t->used + TRAMPOLINE_BYTES <= DF_PAGE_SIZE)
 			return t;
 	}
 	return trampolines_new(site);
@@ -179,7 +181,7 @@ static bool follows_stack_mov(const uint8_t *site)
 	const uint8_t *p = site - MOVED_BYTES;
 
 	return (p[0] & 0xf8) == 0x48 && (p[1] == 0x8b || p[1] == 0x89) && (p[2] & 0xc7) == 0x44 &&
-	       p[3] == 0x24 && p[-1] != 0x66 && (p[-1] & 0xf0) != 0x40 && (p[-1] & 0xfc) != 0xf0;
+		p[3] == 0x24 && p[-1] != 0x66 && (p[-1] & 0xf0) != 0x40 && (p[-1] & 0xfc) != 0xf0;
 }
 
 /* Length of the instruction at p when it is one that wrappers have between syscall and ret; 0: other. */
@@ -282,7 +284,7 @@ static bool rewrite(gva_t site, uint64_t nr)
 	const uint8_t *padding;
 
 	if (site >> DF_PAGE_SHIFT == (site - 6) >> DF_PAGE_SHIFT &&
-	    (follows_mov(code, nr) || follows_stack_mov(code)))
+		(follows_mov(code, nr) || follows_stack_mov(code)))
 		return rewrite_mov(site);
 	padding = find_padding(code + 2, (const uint8_t *)(df_page_down(site) + DF_PAGE_SIZE));
 	return padding && rewrite_springboard(site, (gva_t)padding);
@@ -304,7 +306,8 @@ void rewrite_site(gva_t next, uint64_t nr)
 		return;
 	if (rewrite(site, nr)) {
 		request_page->stats.rewritten_sites++;
-		current->work |= WORK_RETURN; /* iretq also orders the new code before its execution */
+		current->work |=
+			WORK_RETURN; /* iretq also orders the new code before its execution */
 		seen[i].site = 0;
 	} else {
 		seen[i].traps = REFUSED;

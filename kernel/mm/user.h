@@ -19,8 +19,9 @@ static inline bool user_ok(const void *p, size_t n)
 {
 	gva_t va = (gva_t)p;
 
-	return n == 0 || (va + n >= va && va + n <= DF_VA_PROGRAM_MAX + DF_PAGE_SIZE &&
-			  (va + n <= DF_VA_KERNEL || va >= DF_VA_FILES + 0x8000000000ULL));
+	return n == 0 ||
+		(va + n >= va && va + n <= DF_VA_PROGRAM_MAX + DF_PAGE_SIZE &&
+			(va + n <= DF_VA_KERNEL || va >= DF_VA_FILES + 0x8000000000ULL));
 }
 
 static inline int must_check user_copy_from(void *dst, const void *src, size_t n)

@@ -31,8 +31,8 @@ struct vma *vma_find(gva_t va, bool next)
 
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
-	return a->end == b->start && a->prot == b->prot && a->flags == b->flags && a->file == b->file &&
-	       (!a->file || a->offset + (a->end - a->start) == b->offset);
+	return a->end == b->start && a->prot == b->prot && a->flags == b->flags &&
+		a->file == b->file && (!a->file || a->offset + (a->end - a->start) == b->offset);
 }
 
 static void vma_drop(struct vma *v)
@@ -44,14 +44,18 @@ static void vma_drop(struct vma *v)
 }
 
 struct vma *vma_add(gva_t start, gva_t end, unsigned prot, unsigned flags, struct file *file,
-		    uint64_t offset)
+	uint64_t offset)
 {
 	struct vma *v = kzalloc(sizeof(*v)), *at, *prev;
 
 	if (!v)
 		return NULL;
-	*v = (struct vma){.start = start, .end = end, .prot = prot, .flags = flags, .file = file,
-			  .offset = offset};
+	*v = (struct vma){.start = start,
+		.end = end,
+		.prot = prot,
+		.flags = flags,
+		.file = file,
+		.offset = offset};
 	if (file)
 		file_ref(file);
 	list_for_each(at, &vma_list, node)

@@ -35,7 +35,8 @@ static int64_t sys_read(int fd, void *buf, size_t n)
 
 	if (!f)
 		return -EBADF;
-	return close_ref(f, user_ok(buf, n) ? file_read(f, buf, min(n, (size_t)MOVE_MAX)) : -EFAULT);
+	return close_ref(f,
+		user_ok(buf, n) ? file_read(f, buf, min(n, (size_t)MOVE_MAX)) : -EFAULT);
 }
 
 static int64_t sys_write(int fd, const void *buf, size_t n)
@@ -44,7 +45,8 @@ static int64_t sys_write(int fd, const void *buf, size_t n)
 
 	if (!f)
 		return -EBADF;
-	return close_ref(f, user_ok(buf, n) ? file_write(f, buf, min(n, (size_t)MOVE_MAX)) : -EFAULT);
+	return close_ref(f,
+		user_ok(buf, n) ? file_write(f, buf, min(n, (size_t)MOVE_MAX)) : -EFAULT);
 }
 
 /* Positioned transfers: only where there are positions. */
@@ -144,9 +146,9 @@ static int64_t move_vector(struct file *f, gva_t iov, unsigned count, bool writi
 		v.bytes = min(v.bytes, (size_t)(MOVE_MAX - (uint64_t)total));
 		if (!v.bytes)
 			continue;
-		r = pos	      ? move_at(f, v.base, v.bytes, pos, writing)
-		    : writing ? file_write(f, v.base, v.bytes)
-			      : file_read(f, v.base, v.bytes);
+		r = pos           ? move_at(f, v.base, v.bytes, pos, writing)
+			: writing ? file_write(f, v.base, v.bytes)
+				  : file_read(f, v.base, v.bytes);
 		if (r < 0)
 			break;
 		total += r;
@@ -171,7 +173,7 @@ static int64_t sys_writev(int fd, gva_t iov, unsigned count)
 		struct iovec v;
 
 		if (user_get(&v, iov + i * sizeof(v)) || v.bytes > DF_PAGE_SIZE - n ||
-		    user_copy_from(joined + n, v.base, v.bytes))
+			user_copy_from(joined + n, v.base, v.bytes))
 			return close_ref(f, move_vector(f, iov, count, true, NULL));
 		n += v.bytes;
 	}
@@ -209,7 +211,8 @@ static int64_t sys_pwritev(int fd, gva_t iov, unsigned count, int64_t offset)
 	return vector_at(fd, iov, count, offset, true);
 }
 
-static int64_t sys_preadv2(int fd, gva_t iov, unsigned count, int64_t offset, uint64_t high, int flags)
+static int64_t sys_preadv2(int fd, gva_t iov, unsigned count, int64_t offset, uint64_t high,
+	int flags)
 {
 	(void)high;
 	if (flags)
@@ -217,7 +220,8 @@ static int64_t sys_preadv2(int fd, gva_t iov, unsigned count, int64_t offset, ui
 	return offset == -1 ? sys_readv(fd, iov, count) : vector_at(fd, iov, count, offset, false);
 }
 
-static int64_t sys_pwritev2(int fd, gva_t iov, unsigned count, int64_t offset, uint64_t high, int flags)
+static int64_t sys_pwritev2(int fd, gva_t iov, unsigned count, int64_t offset, uint64_t high,
+	int flags)
 {
 	(void)high;
 	if (flags)
@@ -244,7 +248,7 @@ static int64_t sys_close_range(unsigned first, unsigned last, unsigned flags)
 	if (first > last || (flags & ~6u))
 		return -EINVAL;
 	for (int fd = fd_next((int)min(first, (unsigned)FD_MAX)); fd >= 0 && (unsigned)fd <= last;
-	     fd = fd_next(fd + 1)) {
+		fd = fd_next(fd + 1)) {
 		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
 			fd_set_cloexec(fd, true);
 		else
@@ -375,9 +379,24 @@ static int64_t sys_fstat(int fd, gva_t out)
 }
 
 const struct feature_call io_calls[] = {
-	{0, sys_read},	     {1, sys_write},	 {3, sys_close},     {5, sys_fstat},   {8, sys_lseek},
-	{16, sys_ioctl},     {17, sys_pread64},	 {18, sys_pwrite64}, {19, sys_readv},  {20, sys_writev},
-	{32, sys_dup},	     {33, sys_dup2},	 {72, sys_fcntl},    {292, sys_dup3},  {295, sys_preadv},
-	{296, sys_pwritev},  {327, sys_preadv2}, {328, sys_pwritev2}, {436, sys_close_range},
+	{0, sys_read},
+	{1, sys_write},
+	{3, sys_close},
+	{5, sys_fstat},
+	{8, sys_lseek},
+	{16, sys_ioctl},
+	{17, sys_pread64},
+	{18, sys_pwrite64},
+	{19, sys_readv},
+	{20, sys_writev},
+	{32, sys_dup},
+	{33, sys_dup2},
+	{72, sys_fcntl},
+	{292, sys_dup3},
+	{295, sys_preadv},
+	{296, sys_pwritev},
+	{327, sys_preadv2},
+	{328, sys_pwritev2},
+	{436, sys_close_range},
 };
 const unsigned io_call_count = array_size(io_calls);

@@ -130,7 +130,7 @@ static int64_t sys_getrandom(gva_t buf, size_t n, unsigned flags)
 	size_t done = 0;
 
 	if (flags & ~(unsigned)(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
-	    (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
+		(flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
 		return -EINVAL;
 	n = min(n, (size_t)0x7fffffff);
 	while (done < n) {
@@ -268,9 +268,10 @@ static int64_t sys_setrlimit(unsigned resource, gva_t in)
 
 static int64_t sys_getrusage(int who, gva_t out)
 {
-	uint64_t ns = who == RUSAGE_SELF       ? clock_process_cpu()
-		      : who == 1 /* THREAD */ ? current->cpu_ns + clock_monotonic() - current->switched_in_ns
-					       : 0;
+	uint64_t ns = who == RUSAGE_SELF ? clock_process_cpu()
+		: who == 1 /* THREAD */  ? current->cpu_ns + clock_monotonic() -
+			current->switched_in_ns
+					: 0;
 	struct rusage u;
 
 	if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != 1)
@@ -322,15 +323,17 @@ static int64_t sys_personality(uint64_t persona)
 static int64_t sys_wait4(int pid, gva_t status, int options)
 {
 	(void)pid, (void)status;
-	return options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE) ? -EINVAL
-										    : -ECHILD;
+	return options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE)
+		? -EINVAL
+		: -ECHILD;
 }
 
 static int64_t sys_waitid(int type, int id, gva_t info, int options)
 {
 	(void)id, (void)info;
-	return type < P_ALL || type > P_PIDFD || !(options & (WEXITED | WSTOPPED | WCONTINUED)) ? -EINVAL
-											 : -ECHILD;
+	return type < P_ALL || type > P_PIDFD || !(options & (WEXITED | WSTOPPED | WCONTINUED))
+		? -EINVAL
+		: -ECHILD;
 }
 
 /* Copies a NULL-ended vector of strings. -E2BIG, -EFAULT, -ENOMEM. */
@@ -369,7 +372,8 @@ static void free_vector(char **v)
 
 static int64_t sys_execve(gva_t path, gva_t argv, gva_t envp)
 {
-	char *name = kmalloc(PATH_MAX), *buf = frames_alloc(STRING_PAGES), **args = NULL, **vars = NULL;
+	char *name = kmalloc(PATH_MAX), *buf = frames_alloc(STRING_PAGES), **args = NULL,
+	     **vars = NULL;
 	uint64_t budget = VECTOR_BYTES_MAX;
 	int64_t r = name && buf ? user_string(name, path, PATH_MAX) : -ENOMEM;
 
@@ -392,15 +396,45 @@ static int64_t sys_exit(int status)
 }
 
 const struct feature_call misc_calls[] = {
-	{39, sys_getpid},	 {186, sys_gettid},	 {110, sys_getppid},	{102, sys_zero},
-	{104, sys_zero},	 {107, sys_zero},	 {108, sys_zero},	{105, sys_setid},
-	{106, sys_setid},	 {113, sys_setreid},	 {114, sys_setreid},	{117, sys_setresid},
-	{119, sys_setresid},	 {118, sys_getresid},	 {120, sys_getresid},	{115, sys_zero},
-	{116, sys_setgroups},	 {121, sys_getpgid},	 {124, sys_getpgid},	{111, sys_getpid},
-	{109, sys_setpgid},	 {112, sys_setsid},	 {63, sys_uname},	{99, sys_sysinfo},
-	{318, sys_getrandom},	 {158, sys_arch_prctl},	 {157, sys_prctl},	{302, sys_prlimit64},
-	{97, sys_getrlimit},	 {160, sys_setrlimit},	 {98, sys_getrusage},	{100, sys_times},
-	{309, sys_getcpu},	 {218, sys_set_tid_address}, {231, sys_exit_group}, {60, sys_exit},
-	{135, sys_personality},	 {61, sys_wait4},	 {247, sys_waitid},	{59, sys_execve},
+	{39, sys_getpid},
+	{186, sys_gettid},
+	{110, sys_getppid},
+	{102, sys_zero},
+	{104, sys_zero},
+	{107, sys_zero},
+	{108, sys_zero},
+	{105, sys_setid},
+	{106, sys_setid},
+	{113, sys_setreid},
+	{114, sys_setreid},
+	{117, sys_setresid},
+	{119, sys_setresid},
+	{118, sys_getresid},
+	{120, sys_getresid},
+	{115, sys_zero},
+	{116, sys_setgroups},
+	{121, sys_getpgid},
+	{124, sys_getpgid},
+	{111, sys_getpid},
+	{109, sys_setpgid},
+	{112, sys_setsid},
+	{63, sys_uname},
+	{99, sys_sysinfo},
+	{318, sys_getrandom},
+	{158, sys_arch_prctl},
+	{157, sys_prctl},
+	{302, sys_prlimit64},
+	{97, sys_getrlimit},
+	{160, sys_setrlimit},
+	{98, sys_getrusage},
+	{100, sys_times},
+	{309, sys_getcpu},
+	{218, sys_set_tid_address},
+	{231, sys_exit_group},
+	{60, sys_exit},
+	{135, sys_personality},
+	{61, sys_wait4},
+	{247, sys_waitid},
+	{59, sys_execve},
 };
 const unsigned misc_call_count = array_size(misc_calls);

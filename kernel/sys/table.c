@@ -25,7 +25,8 @@ static const uint8_t feature_of[CALLS] = {
 #include <kernel/sys/calls.def>
 };
 #undef CALL
-static const char *const feature_names[] = {"core", "files", "tmp", "tasks", "events", "signals", "net", ""};
+static const char *const feature_names[] = {
+	"core", "files", "tmp", "tasks", "events", "signals", "net", ""};
 
 static uint32_t missed; /* bit n: a call of feature n was made, which is not there */
 
@@ -40,7 +41,9 @@ static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e
 	if (nr == __NR_fork || nr == __NR_vfork || nr == __NR_clone || nr == __NR_clone3)
 		note("the program called %s: a dayfly guest runs a single process, so fork, system()"
 		     " and subprocesses do not work",
-		     nr == __NR_fork ? "fork" : nr == __NR_vfork ? "vfork" : "clone");
+			nr == __NR_fork            ? "fork"
+				: nr == __NR_vfork ? "vfork"
+						   : "clone");
 	else if (feature_of[nr] != none && feature_of[nr] != core)
 		missed |= 1u << feature_of[nr];
 	return -ENOSYS;
@@ -51,7 +54,7 @@ void table_report_missing(void)
 	for (unsigned i = 0; i < array_size(feature_names); i++)
 		if (missed >> i & 1)
 			note("the program made system calls that need the feature %s; add --feature %s",
-			     feature_names[i], feature_names[i]);
+				feature_names[i], feature_names[i]);
 }
 
 void table_add(const struct feature_call *calls, unsigned count)

@@ -14,7 +14,7 @@ static uint64_t thread_cpu(const struct thread *t)
 /* CPU clocks of a process or thread are negative ids: ~pid << 3 | thread 4 | kind. */
 static int cpu_clock(int id, uint64_t *ns)
 {
-	int pid = ~(id >> 3);
+	int pid = (int)(~(unsigned)id >> 3);
 	struct thread *t;
 
 	if ((id & 3) > 2)
@@ -149,8 +149,12 @@ static int64_t sys_nanosleep(gva_t in, gva_t out)
 }
 
 const struct feature_call time_calls[] = {
-	{35, sys_nanosleep},	  {96, sys_gettimeofday},     {201, sys_time},
-	{227, sys_clock_settime}, {228, sys_clock_gettime},   {229, sys_clock_getres},
+	{35, sys_nanosleep},
+	{96, sys_gettimeofday},
+	{201, sys_time},
+	{227, sys_clock_settime},
+	{228, sys_clock_gettime},
+	{229, sys_clock_getres},
 	{230, sys_clock_nanosleep},
 };
 const unsigned time_call_count = array_size(time_calls);

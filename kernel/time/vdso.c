@@ -26,7 +26,8 @@ static const struct df_time *times(void)
 
 static uint64_t since_base(const struct df_time *t)
 {
-	return (uint64_t)(((unsigned __int128)(__builtin_ia32_rdtsc() - t->tsc_base) * t->mult) >> 32);
+	return (uint64_t)(((unsigned __int128)(__builtin_ia32_rdtsc() - t->tsc_base) * t->mult) >>
+		32);
 }
 
 static int64_t system_call(int64_t nr, int64_t a, void *b)

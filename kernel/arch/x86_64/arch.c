@@ -95,14 +95,15 @@ static void kernel_fault(struct frame *f, gva_t address)
 	int code;
 
 	if (f->rip >= (gva_t)copy_start && f->rip < (gva_t)copy_end) {
-		if (f->vector == VECTOR_PAGE && !mm_fault(address, f->error & ERROR_WRITE, false, &code))
+		if (f->vector == VECTOR_PAGE &&
+			!mm_fault(address, f->error & ERROR_WRITE, false, &code))
 			return;
 		f->rip = (gva_t)copy_fault;
 		f->rflags &= ~(uint64_t)FLAGS_ODD;
 		return;
 	}
-	panic("exception %lu (error %lx) at %lx, address %lx, stack %lx", f->vector, f->error, f->rip,
-	      address, f->rsp);
+	panic("exception %lu (error %lx) at %lx, address %lx, stack %lx", f->vector, f->error,
+		f->rip, address, f->rsp);
 }
 
 void exception(struct frame *f, gva_t address)

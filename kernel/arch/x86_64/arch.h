@@ -60,8 +60,6 @@ void arch_hypercall(void);
 /* `int $4`: lets the stub apply the page-table edits that the monitor queued. */
 void arch_apply(void);
 
-
-
 uint64_t arch_cs(void), arch_ss(void);
 
 #endif
