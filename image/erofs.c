@@ -29,7 +29,6 @@
 #define FORMAT_EXTENDED_PLAIN 1
 #define SPAN_BYTES (1 << 20)
 #define WINDOW_BYTES ((size_t)2 << 20)
-#define PADDED_FROM (2 * WINDOW_BYTES)
 
 struct super_block {
 	uint32_t magic;
@@ -128,17 +127,9 @@ static uint32_t crc32c(const uint8_t *bytes, size_t length)
 	return crc;
 }
 
-/*
- * Size of the file. That of a large image is a multiple of the window: the last large folio must be whole,
- * and so must be the memory slot that shows it.
- */
 static uint64_t image_end(const struct writer *w)
 {
-	uint64_t bytes = w->next_block * EROFS_BLOCK_BYTES;
-
-	if (bytes < PADDED_FROM)
-		return bytes;
-	return (bytes + WINDOW_BYTES - 1) / WINDOW_BYTES * WINDOW_BYTES;
+	return w->next_block * EROFS_BLOCK_BYTES;
 }
 
 /* Writes the window that is being filled, as far as the image goes. */
@@ -493,6 +484,10 @@ static int write_image(struct writer *w, uint64_t *image_bytes)
 	w->next_block = blocks_of(INODES_OFFSET + w->item_count * sizeof(struct inode));
 	place(w, false);
 	place(w, true);
+	/* Whole windows: the last large folio must be whole, and so must be the memory slot that shows it; a
+	 * guest then reaches a small image by one page fault. */
+	w->next_block = (w->next_block + WINDOW_BYTES / EROFS_BLOCK_BYTES - 1) /
+		(WINDOW_BYTES / EROFS_BLOCK_BYTES) * (WINDOW_BYTES / EROFS_BLOCK_BYTES);
 	if (w->next_block > UINT32_MAX)
 		return df_err_set(w->err, -EFBIG, "the root file system is larger than 16 TiB");
 	error = write_metadata(w);
