@@ -26,6 +26,8 @@
 #define SCRIPT_DEPTH 4
 #define VECTOR_MAX 4096 /* arguments or variables */
 #define RANDOM_BYTES 16
+#define BSS_AT_ONCE \
+	(1ULL << 20) /* a bss up to this size gets its frames with the first page tables */
 #define PATH_BYTES 4096
 
 struct program program;
@@ -121,7 +123,8 @@ static int map_segment(struct object *o, const struct elf_segment *s)
 		v = vma_add(map_end, end, s->prot, 0, NULL, 0);
 		if (!v)
 			return -ENOMEM;
-		r = vma_populate(v, map_end, true);
+		r = end - map_end <= BSS_AT_ONCE ? vma_populate_run(v, map_end, end)
+						 : vma_populate(v, map_end, true);
 	}
 	return r;
 }

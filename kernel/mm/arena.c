@@ -12,6 +12,7 @@
 #include <kernel/core/list.h>
 #include <kernel/mm/arena.h>
 #include <kernel/mm/mm.h>
+#include <kernel/mm/user.h>
 
 /* Freeing this much at once gives it back to the host. */
 #define DISCARD_PAGES 8192
@@ -212,16 +213,18 @@ void frames_free(void *va, uint64_t pages)
 
 void frames_touch(const void *buf, size_t bytes)
 {
-	static gva_t done_start,
+	static gpa_t done_start,
 		done_end; /* where this was done last: buffers are used again and again */
 	gva_t start = df_page_down((gva_t)buf), end = df_page_up((gva_t)buf + bytes);
+	gpa_t gpa = bytes >= TOUCH_BYTES && user_ok(buf, bytes)
+		? mm_linear_gpa(start, end - start, true)
+		: 0;
 
-	if (bytes < TOUCH_BYTES || !in_arena(start) || end > arena_end() ||
-		(start >= done_start && end <= done_end))
+	if (!gpa || (gpa >= done_start && gpa + (end - start) <= done_end))
 		return;
-	done_start = start;
-	done_end = end;
-	hypercall(DF_CALL_TOUCH, start - DF_VA_ARENA + DF_GPA_ARENA, end - start, 0, 0);
+	done_start = gpa;
+	done_end = gpa + (end - start);
+	hypercall(DF_CALL_TOUCH, gpa, end - start, 0, 0);
 }
 
 uint64_t mm_free_bytes(void)

@@ -32,6 +32,19 @@ static struct window window_around(const struct vma *v, gva_t va, uint64_t pages
 	return w;
 }
 
+int vma_populate_run(struct vma *v, gva_t start, gva_t end)
+{
+	uint64_t pages = (end - start) >> DF_PAGE_SHIFT;
+	char *frames = arena_alloc(pages, pages == ANON_WINDOW_MAX ? pages : 1);
+	int r = frames ? 0 : -ENOMEM;
+
+	for (gva_t p = start; p < end && !r; p += DF_PAGE_SIZE)
+		r = page_set(p, page_entry(arena_gpa(frames + (p - start)), v->prot, true));
+	if (!r)
+		map_add(start, pages, arena_gpa(frames), v->prot);
+	return r;
+}
+
 /* Anonymous: fresh zero frames, as few extents as possible. */
 static int populate_anonymous(struct vma *v, gva_t va)
 {
@@ -39,7 +52,6 @@ static int populate_anonymous(struct vma *v, gva_t va)
 	static uint64_t pages = ANON_WINDOW;
 	struct window w;
 	gva_t at, end;
-	char *frames;
 	int r;
 
 	/* Sequential faults double the window. */
@@ -50,22 +62,14 @@ static int populate_anonymous(struct vma *v, gva_t va)
 		;
 	for (end = va + DF_PAGE_SIZE; end < w.end && !page_get(end); end += DF_PAGE_SIZE)
 		;
-	pages = (end - at) >> DF_PAGE_SHIFT;
-	frames = arena_alloc(pages, pages == ANON_WINDOW_MAX ? pages : 1);
-	if (!frames) {
+	if (vma_populate_run(v, at, end)) {
 		at = va;
 		end = va + DF_PAGE_SIZE;
-		frames = frames_alloc(1);
-	}
-	if (!frames)
-		return -ENOMEM;
-	last_end = end;
-	for (gva_t p = at; p < end; p += DF_PAGE_SIZE) {
-		r = page_set(p, page_entry(arena_gpa(frames + (p - at)), v->prot, true));
+		r = vma_populate_run(v, at, end);
 		if (r)
 			return r;
 	}
-	map_add(at, (end - at) >> DF_PAGE_SHIFT, arena_gpa(frames), v->prot);
+	last_end = end;
 	return 0;
 }
 
@@ -216,17 +220,6 @@ int vma_populate(struct vma *v, gva_t va, bool write)
 	if (e && page_prot(e) && !write)
 		return 0;
 	return v->file ? populate_file(v, va, write) : populate_anonymous(v, va);
-}
-
-int vma_populate_all(struct vma *v)
-{
-	for (gva_t va = v->start; va < v->end; va += DF_PAGE_SIZE) {
-		int r = page_get(va) ? 0 : vma_populate(v, va, false);
-
-		if (r)
-			return r;
-	}
-	return 0;
 }
 
 /* The other segments of the same library will be touched next. */

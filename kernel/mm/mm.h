@@ -63,7 +63,7 @@ struct vma {
 struct vma *vma_find(gva_t va, bool next);
 extern struct list vma_list;
 
-/* Guest address of [va, va + n) when it is one linear read-write range of the arena, else 0. */
+/* Guest address of [va, va + n) when it is one mapping and its frames lie one behind the other, else 0. */
 gpa_t mm_linear_gpa(gva_t va, uint64_t n, bool write);
 
 /* Resolves a fault of the program or of a copy routine. 0, or the signal (SIGSEGV, SIGBUS) with *code. */

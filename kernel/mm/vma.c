@@ -247,12 +247,19 @@ int64_t vma_anonymous(uint64_t bytes, unsigned prot, unsigned flags)
 gpa_t mm_linear_gpa(gva_t va, uint64_t n, bool write)
 {
 	unsigned need = write ? PROT_RW : DF_PROT_READ;
-	struct vma *v;
+	struct vma *v = vma_find(va, false);
+	uint32_t first;
 
-	if (!in_arena(va) || n > arena_end() - va)
+	if (!v || n > v->end - va || (v->prot & need) != need)
 		return 0;
-	v = vma_find(va, false);
-	if (!v || !(v->flags & VMA_LINEAR) || va + n > v->end || (v->prot & need) != need)
+	if (v->flags & VMA_LINEAR)
+		return arena_gpa((void *)va);
+	/* Frames of its own, one behind the other (a bss, for example). */
+	first = page_get(va);
+	if (!(first & PAGE_OWNED) || page_prot(first) != v->prot)
 		return 0;
-	return arena_gpa((void *)va);
+	for (gva_t at = df_page_down(va) + DF_PAGE_SIZE; at < va + n; at += DF_PAGE_SIZE)
+		if (page_get(at) != first + ((at - df_page_down(va)) >> DF_PAGE_SHIFT))
+			return 0;
+	return page_gpa(first) + (va & DF_PAGE_MASK);
 }
