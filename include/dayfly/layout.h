@@ -54,7 +54,7 @@
 #define DF_VA_FILES 0x608000000000ULL
 #define DF_FILES_MAX 0x4000000000ULL
 #define DF_VA_MAP 0x7e8000000000ULL
-#define DF_VA_MAP_END 0x7f0000000000ULL
+#define DF_VA_MAP_END 0x7effffe00000ULL /* behind it 2 MiB that stay empty, below the main stack */
 #define DF_VA_ARENA 0x7f0000000000ULL
 #define DF_ARENA_MAX 0x1000000000ULL
 
