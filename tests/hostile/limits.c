@@ -90,10 +90,8 @@ static void deaf(void)
 
 static void write_for_ever(void)
 {
-	static char block[1 << 20];
-
 	for (;;)
-		if (write(2, block, sizeof(block)) < 0)
+		if (write(2, "and so on\n", 10) < 0)
 			break;
 }
 
