@@ -18,6 +18,7 @@
 
 #define TICK_SIGNAL (SIGRTMIN + 1)
 #define LIMIT_SIGNAL (SIGRTMIN + 2)
+#define LIMIT_AGAIN_NS 100000000
 
 static volatile sig_atomic_t tick_due, limit_due, signals_due;
 static volatile uint64_t signals; /* bit n: signal n came */
@@ -82,6 +83,8 @@ int events_init(struct vm *vm, struct df_err *err)
 	if (!vm->options->timeout_ms)
 		return 0;
 	limit.it_value = timespec_of(vm->options->timeout_ms * 1000000);
+	/* Once more if the first came between a look at the flags and a call that blocks. */
+	limit.it_interval = timespec_of(LIMIT_AGAIN_NS);
 	if (make_timer(LIMIT_SIGNAL, &timer) || timer_settime(timer, 0, &limit, NULL))
 		return df_err_set(err, -errno, "no timer for the time limit: %s",
 			df_errno_text(errno));

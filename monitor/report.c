@@ -153,7 +153,7 @@ void report_panic(struct vm *vm, const uint8_t *data, uint64_t bytes)
 
 	snprintf(text, sizeof(text), "%.*s", (int)(bytes < 500 ? bytes : 500), (const char *)data);
 	report_clean(text);
-	report_stop(vm, text);
+	report_stop(vm, *text ? text : "it could not say why");
 }
 
 void report_stop(struct vm *vm, const char *what)

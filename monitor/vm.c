@@ -25,6 +25,7 @@
 #define KHEAP_FIRST (256ULL << 10)
 #define STACK_BYTES (8 * MIB)
 #define KHEAP_LEAST (8 * MIB)
+#define KSTACK_LEAST (16 * MIB)
 #define STACKS_FIRST 1
 #define KHEAP_TOUCHED (16 * DF_PAGE_SIZE)
 #define STACK_TOUCHED (4 * DF_PAGE_SIZE)
@@ -241,19 +242,34 @@ static uint64_t kheap_max(uint64_t memory)
 	return bytes < DF_KHEAP_MAX ? bytes : DF_KHEAP_MAX & ~DF_LARGE_MASK;
 }
 
+/* The kernel stacks of threads: a thousand and more in a small memory. */
+static uint64_t kstack_max(uint64_t memory)
+{
+	uint64_t bytes = (memory / 4 + KSTACK_LEAST) & ~DF_LARGE_MASK;
+
+	return bytes < DF_KSTACK_MAX / 2 ? bytes : DF_KSTACK_MAX / 2;
+}
+
+/* Worst case: every page of the arena in a table of its own windows, and some for files. */
+static uint64_t tables_max(uint64_t memory)
+{
+	uint64_t bytes = 2 * MIB + memory / 256 / DF_LARGE_SIZE * DF_LARGE_SIZE;
+	uint64_t room = (DF_GPA_KHEAP - DF_GPA_TABLES) & ~DF_LARGE_MASK;
+
+	return bytes < room ? bytes : room;
+}
+
 static int build_memory(struct vm *vm, struct df_err *err)
 {
 	struct memory *m = &vm->memory;
-	uint64_t memory = df_page_down(vm->options->memory_bytes);
-	/* Worst case: every page of the arena in a table of its own windows, and some for files. */
-	uint64_t tables = 2 * MIB + memory / 256 / DF_LARGE_SIZE * DF_LARGE_SIZE;
+	uint64_t memory = df_page_down(vm->options->memory_bytes), tables = tables_max(memory);
 	int r = memory_reserve(m, MEMORY_TABLES, DF_GPA_TABLES, tables, err);
 
 	r = r ? r : memory_plug(m, MEMORY_TABLES, tables, err);
 	r = r ? r : tables_init(&vm->tables, m);
 	r = r ? r : memory_reserve(m, MEMORY_ARENA, DF_GPA_ARENA, memory, err);
 	r = r ? r : memory_reserve(m, MEMORY_KHEAP, DF_GPA_KHEAP, kheap_max(memory), err);
-	r = r ? r : memory_reserve(m, MEMORY_KSTACK, DF_GPA_KSTACK, DF_KSTACK_MAX / 2, err);
+	r = r ? r : memory_reserve(m, MEMORY_KSTACK, DF_GPA_KSTACK, kstack_max(memory), err);
 	r = r ? r : load_kernel(vm, err);
 	r = r ? r : vm_grow(vm, DF_REGION_ARENA, memory < ARENA_FIRST ? memory : ARENA_FIRST);
 	r = r ? r : vm_grow(vm, DF_REGION_KHEAP, KHEAP_FIRST);
@@ -342,6 +358,8 @@ int vm_create(struct vm *vm, const struct options *o, struct df_err *err)
 	r = r ? r : vcpu_start_state(vm, err);
 	if (r == -ENOMEM && !err->code)
 		df_err_set(err, r, "no room for page tables");
+	else if (r && !err->code)
+		df_err_set(err, r, "can not set up guest memory: %s", df_errno_text(r));
 	return r;
 }
 
