@@ -288,7 +288,7 @@ static void map_endless(void)
 	for (;;) {
 		for (unsigned i = 0; i < DF_MAP_RANGES_MAX; i++)
 			r[i] = (struct df_map_range){
-				.va = 0x610000000000, .pages = (1ULL << 35) / 4 + i};
+				.va = 0x610000000000, .pages = (1ULL << 32) + i};
 		request(DF_CALL_MAP, DF_MAP_RANGES_MAX, 0, 0, 0);
 	}
 }
