@@ -11,8 +11,7 @@ void program_exit(int status, int signal)
 {
 	if (fs_hooks.at_exit)
 		fs_hooks.at_exit(signal ? 128 + signal : status);
-	if (status || signal)
-		table_report_missing();
+	table_report_missing(status || signal);
 	table_count();
 	for (;;)
 		hypercall(DF_CALL_EXIT, (uint64_t)status & 255, (uint64_t)signal, 0, 0);
@@ -66,7 +65,7 @@ void program_die(int signal, int code, gva_t address)
 		program_exit(0, signal);
 	if (fs_hooks.at_exit)
 		fs_hooks.at_exit(128 + signal);
-	table_report_missing();
+	table_report_missing(true);
 	table_count();
 	*d = (struct df_fault){
 		.signal = (uint32_t)signal,

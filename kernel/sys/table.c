@@ -29,6 +29,13 @@ static const char *const feature_names[] = {
 	"core", "files", "tmp", "tasks", "events", "signals", "net", ""};
 
 static uint32_t missed; /* bit n: a call of feature n was made, which is not there */
+static uint32_t probed; /* the same for calls that C libraries try at each start and do without */
+
+static bool is_probe(uint64_t nr)
+{
+	return nr == __NR_set_robust_list || nr == __NR_rseq || nr == __NR_readlink ||
+		nr == __NR_readlinkat || nr == __NR_newfstatat;
+}
 
 /* Remembers what is missing; a second process is said at once, since the program may hide its failure. */
 static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t g)
@@ -45,14 +52,16 @@ static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e
 				: nr == __NR_vfork ? "vfork"
 						   : "clone");
 	else if (feature_of[nr] != none && feature_of[nr] != core)
-		missed |= 1u << feature_of[nr];
+		*(is_probe(nr) ? &probed : &missed) |= 1u << feature_of[nr];
 	return -ENOSYS;
 }
 
-void table_report_missing(void)
+void table_report_missing(bool failed)
 {
+	uint32_t said = failed ? missed | probed : missed;
+
 	for (unsigned i = 0; i < array_size(feature_names); i++)
-		if (missed >> i & 1)
+		if (said >> i & 1)
 			note("the program made system calls that need the feature %s; add --feature %s",
 				feature_names[i], feature_names[i]);
 }

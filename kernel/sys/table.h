@@ -11,8 +11,8 @@
 /* The core's own calls; everything else answers -ENOSYS and says so once. */
 void table_init(void);
 void table_add(const struct feature_call *calls, unsigned count);
-/* For a program that failed: names the features that it would have used. */
-void table_report_missing(void);
+/* At the program's end: names the features that are not there and whose calls it made. */
+void table_report_missing(bool failed);
 /* Sums the counters into the statistics page. */
 void table_count(void);
 /* Handler of a call and the table itself, for the feature `trace`. */

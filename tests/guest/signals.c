@@ -755,14 +755,15 @@ static void timer_signal(void)
 static void timer_overrun(void)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
-	struct itimerspec when = {{0, 1000000}, {0, 1000000}};
+	/* Long enough that a slow machine asks for the number before the next expiration resets it. */
+	struct itimerspec when = {{0, 8000000}, {0, 8000000}};
 	timer_t timer;
 	caught = 0;
 	install_info(SIGUSR1, 0);
 	mask(SIG_BLOCK, SIGUSR1);
 	timer_create(CLOCK_MONOTONIC, &event, &timer);
 	timer_settime(timer, 0, &when, NULL);
-	struct timespec pause_time = {0, 20000000};
+	struct timespec pause_time = {0, 160000000};
 	nanosleep(&pause_time, NULL);
 	when = (struct itimerspec){{0, 0}, {0, 0}};
 	/* Delivered once, with the number of those that were missed. */
