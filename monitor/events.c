@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "streams.h"
 #include "vm.h"
 
 #define TICK_SIGNAL (SIGRTMIN + 1)
@@ -38,6 +39,19 @@ static void on_signal(int signal)
 	}
 	if (running)
 		running->immediate_exit = 1;
+}
+
+/* A mapped file became shorter. The guest's own accesses end in KVM_RUN; this was one of ours. */
+static void on_bus(int signal)
+{
+	static const char text[] =
+		"dayfly: stopped: the root image was changed while it was in use\n";
+
+	(void)signal;
+	streams_restore();
+	/* Whether or not someone reads it. */
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(125);
 }
 
 bool events_pending(void)
@@ -79,6 +93,7 @@ int events_init(struct vm *vm, struct df_err *err)
 			sigaction(forwarded[i], &act, NULL);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGBUS, on_bus);
 	running = vm->run;
 	if (!vm->options->timeout_ms)
 		return 0;
