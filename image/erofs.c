@@ -101,6 +101,7 @@ struct writer {
 	uint64_t next_block;
 	uint8_t *filled; /* WINDOW_BYTES of the image, from offset `window` on, not yet written */
 	uint64_t window;
+	uint64_t written_end; /* behind the highest window written */
 	struct df_err *err;
 };
 
@@ -151,13 +152,16 @@ static int flush_window(struct writer *w)
 		offset += (uint64_t)written;
 		left -= (uint64_t)written;
 	}
+	w->written_end = offset > w->written_end ? offset : w->written_end;
 	return 0;
 }
 
 /* Goes on in another window. Links and folders lie between each other, so one may be met again. */
 static int open_window(struct writer *w, uint64_t window)
 {
-	ssize_t got = pread(w->fd, w->filled, WINDOW_BYTES, (off_t)window);
+	/* Reading where nothing is yet would leave small folios in the page cache. */
+	ssize_t got =
+		window < w->written_end ? pread(w->fd, w->filled, WINDOW_BYTES, (off_t)window) : 0;
 
 	if (got < 0)
 		return df_err_set(w->err, -errno, "reading the new root image failed: %s",

@@ -214,6 +214,7 @@ static bool backtrace(const struct vm *vm, const struct backtrace_head *head, co
 {
 	struct helper h = {.text = malloc(TEXT_MAX + 1)};
 	bool whole = false, shown;
+	int status = 0;
 
 	if (!h.text || !helper_start(&h, kind, file)) {
 		free(h.text);
@@ -225,10 +226,10 @@ static bool backtrace(const struct vm *vm, const struct backtrace_head *head, co
 		kill(h.pid, SIGKILL);
 	close(h.socket);
 	close(h.output);
-	while (waitpid(h.pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(h.pid, &status, 0) < 0 && errno == EINTR)
 		;
 	print_text(h.text, h.length);
-	if (!whole)
+	if (!whole || status)
 		fprintf(stderr, "  (the backtrace was cut short)\n");
 	shown = h.length > 0;
 	free(h.text);

@@ -97,5 +97,5 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < head.module_count; i++)
 		head.module[i].path[BACKTRACE_PATH - 1] = 0;
 	unwind_print(&head, &files);
-	return 0;
+	_exit(0);
 }

@@ -141,6 +141,17 @@ static void report_module(Dwfl *dwfl, const struct walk *w, const struct backtra
 
 /* --- frames --- */
 
+/* From libsupc++, part of the C++ ABI (cxxabi.h is for C++ only). */
+char *__cxa_demangle(const char *name, char *buffer, size_t *length, int *status);
+
+/* The name as its language has it. It is never freed: this process is soon gone. */
+static const char *plain_name(const char *name)
+{
+	char *plain = !strncmp(name, "_Z", 2) ? __cxa_demangle(name, NULL, NULL, NULL) : NULL;
+
+	return plain ? plain : name;
+}
+
 static void print_frame(const struct walk *w, Dwfl *dwfl, uint64_t pc, bool at_fault)
 {
 	/* A return address may lie behind its function's end: look at the call. */
@@ -162,7 +173,7 @@ static void print_frame(const struct walk *w, Dwfl *dwfl, uint64_t pc, bool at_f
 	if (file)
 		snprintf(source, sizeof(source), " at %.*s:%d", 280, file, number);
 	if (name)
-		say("  #%-2u %016lx %.200s+%#lx in %.200s%s\n", w->frames, pc, name,
+		say("  #%-2u %016lx %.400s+%#lx in %.200s%s\n", w->frames, pc, plain_name(name),
 			offset + !at_fault, m ? m->path : "?", source);
 	else if (m)
 		say("  #%-2u %016lx in %.200s+%#lx%s\n", w->frames, pc, m->path,
