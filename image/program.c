@@ -256,10 +256,13 @@ static int ask_linker(struct gather *g, const char *program, const char *preload
 int gather_libraries(struct gather *g, const char *program, char *const *extra, size_t extra_count)
 {
 	DF_STR struct df_str preload = DF_STR_EMPTY;
+	/* As in a run, $ORIGIN is where the file lies, not where a link to it does. */
+	DF_FREE char *real = realpath(program, NULL);
 	int error = 0;
 
 	if (!g->interpreter)
 		return 0;
+	program = real ? real : program;
 	if (extra_count == 0)
 		return ask_linker(g, program, "");
 	for (size_t i = 0; i < extra_count && !error; i++) {

@@ -68,6 +68,18 @@ static const struct recipe recipes[] = {
 		.modules = true,
 	},
 	{
+		.name = "java",
+		.program = "java",
+		.paths = {"{prefix}/lib/", "{prefix}/conf/", "/etc/java-*-openjdk/"},
+		.skip = {"src.zip", "ct.sym"},
+		.modules = true,
+	},
+	{
+		.name = "tcl",
+		.program = "tclsh*",
+		.paths = {"/usr/share/tcltk/tcl{version}/", "/usr/share/tcltk/tcl8/"},
+	},
+	{
 		.name = "perl",
 		.program = "perl*",
 		.paths = {"{prefix}/lib/*/perl-base/", "{prefix}/lib/*/perl/",

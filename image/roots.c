@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Changes when the gathering or packing does: older entries are then not found, and cleaned up in time. */
-#define KEY_VERSION "1"
+#define KEY_VERSION "2"
 /* An index of a small program fits; larger ones (a tree of thousands of files) are read in a second call. */
 #define INDEX_FIRST_READ 16384
 #define RENEW_SECONDS 60
