@@ -48,7 +48,7 @@ static void on_bus(int signal)
 		"dayfly: stopped: the root image was changed while it was in use\n";
 
 	(void)signal;
-	streams_restore();
+	streams_restore(); /* NOLINT(bugprone-signal-handler): one ioctl at most */
 	/* Whether or not someone reads it. */
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(125);
