@@ -58,6 +58,8 @@ int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, u
 	if (mmap(m->range[r].host, mapped, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
 		return df_err_set(err, -errno, "can not map the root image: %s",
 			df_errno_text(errno));
+	/* What has to be read from disk comes in large folios, which the guest's 2 MiB entries then show. */
+	madvise(m->range[r].host, mapped, MADV_HUGEPAGE);
 	m->range[r].read_only = true;
 	return memory_plug(m, r, mapped, err);
 }
