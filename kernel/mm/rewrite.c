@@ -137,7 +137,7 @@ static gva_t trampoline_add(gva_t next, const uint8_t *moved)
 	p = put32(p, va + (gva_t)(p + 4 - start), next);
 	*p++ = 0xff; /* jmp *entry(%rip) */
 	*p++ = 0x25;
-	p = put32(p, va + (gva_t)(p + 4 - start), t->va);
+	put32(p, va + (gva_t)(p + 4 - start), t->va);
 	t->used += TRAMPOLINE_BYTES;
 	return va;
 }
