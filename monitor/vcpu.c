@@ -108,8 +108,8 @@ static int set_msrs(struct vm *vm, struct df_err *err)
 	return 0;
 }
 
-/* Guest and host read the same time-stamp counter. Where KVM can not, they already do (see notes in
- * docs/kvm.md) or the clock check of the kernel would show. */
+/* Guest and host read the same time-stamp counter. Paravirtual KVM has no offset to set: there they
+ * are the same anyway. */
 static void align_tsc(struct vm *vm)
 {
 	uint64_t zero = 0;

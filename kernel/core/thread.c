@@ -26,7 +26,7 @@ struct event_hooks event_hooks;
 extern uint64_t kernel_stack_top;
 extern uint32_t tick_seen;
 
-void return_work(struct frame *f);
+void return_work(void);
 struct frame *thread_first_return(void);
 
 static struct list run_queue = LIST_INIT(run_queue);
@@ -182,11 +182,11 @@ void thread_idle_since(uint64_t start_ns)
 	current->switched_in_ns += clock_monotonic() - start_ns;
 }
 
-static void wait_in_monitor(uint64_t deadline_ns)
+static void wait_in_monitor(void)
 {
-	uint64_t until = min(deadline_ns, next_deadline(false));
 	uint64_t start = clock_monotonic();
-	unsigned ready = (unsigned)hypercall(DF_CALL_WAIT, console_interest(), until, 0, 0);
+	unsigned ready =
+		(unsigned)hypercall(DF_CALL_WAIT, console_interest(), next_deadline(false), 0, 0);
 
 	thread_idle_since(start);
 	console_ready(ready);
@@ -216,7 +216,7 @@ int thread_poll_events(void)
 }
 
 /* Runs others until `current` may go on. */
-static void schedule(uint64_t deadline_ns)
+static void schedule(void)
 {
 	for (;;) {
 		if (!list_empty(&run_queue)) {
@@ -231,7 +231,7 @@ static void schedule(uint64_t deadline_ns)
 		}
 		if (current->state == THREAD_RUNNABLE)
 			return;
-		wait_in_monitor(deadline_ns);
+		wait_in_monitor();
 	}
 }
 
@@ -266,7 +266,7 @@ int thread_sleep(uint64_t deadline_ns)
 	if (deadline_ns != DF_FOREVER)
 		timer_set(&s.timer, deadline_ns);
 	current->state = THREAD_SLEEPING;
-	schedule(DF_FOREVER);
+	schedule();
 	timer_cancel(&s.timer);
 	if (interrupted()) {
 		current->woken = false;
@@ -296,7 +296,7 @@ void thread_yield(void)
 	if (list_empty(&run_queue))
 		return;
 	run_queue_add(current);
-	schedule(0);
+	schedule();
 }
 
 /* --- wait queues --- */
@@ -415,7 +415,7 @@ int thread_new(const struct frame *frame, uint64_t fs_base, struct thread **out)
 struct frame *thread_first_return(void)
 {
 	reap();
-	return_work(current->frame);
+	return_work();
 	return current->frame;
 }
 
@@ -441,9 +441,9 @@ void thread_exit(int status)
 	t->state = THREAD_DEAD;
 	/* Its stack is in use until the switch; whoever comes next frees it. */
 	while (list_empty(&run_queue))
-		wait_in_monitor(DF_FOREVER);
+		wait_in_monitor();
 	list_add_tail(&dead_list, &t->run);
-	schedule(DF_FOREVER);
+	schedule();
 	panic("a dead thread runs");
 }
 
@@ -492,9 +492,8 @@ void timers_run(void)
 /* --- on the way back to the program --- */
 
 /* Called with thread.work set, until it is clear. */
-void return_work(struct frame *f)
+void return_work(void)
 {
-	(void)f;
 	struct thread *t = current;
 
 	do {

@@ -56,7 +56,6 @@ struct vma {
 	struct file *file; /* or NULL: anonymous */
 	uint64_t offset; /* in file, bytes */
 	struct list node; /* sorted by address */
-	struct vma_pages *pages; /* frames owned by this mapping */
 };
 
 /* Mapping that holds va, or the next one above it when `next`. NULL: none. */

@@ -120,7 +120,6 @@ odd_flags:
 no_call:
 	movq $-38, FRAME_RAX(%rsp)
 slow_return:
-	mov %rsp, %rdi
 	call return_work
 	/* To the program: a tick from here on must not get lost (see trap_tick). */
 return_to_program:
