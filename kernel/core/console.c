@@ -238,11 +238,6 @@ static const struct file_ops console_ops = {
 	.release = console_release,
 };
 
-int console_stream(const struct file *f)
-{
-	return f->ops == &console_ops ? stream_of(f)->number : -1;
-}
-
 struct file *console_file(int n)
 {
 	struct stream *s = &streams[n];

@@ -10,8 +10,6 @@ void console_init(void);
 /* Streams that someone waits for (DF_WAIT_*), and what the monitor found ready. */
 unsigned console_interest(void);
 void console_ready(unsigned ready);
-/* Stream number of a console file, or -1. */
-int console_stream(const struct file *f);
 /* New reference to the console file of a stream (for /dev/stdin, /dev/tty), or NULL. */
 struct file *console_file(int stream);
 

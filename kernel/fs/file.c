@@ -345,7 +345,7 @@ static int64_t dir_read(struct file *f, void *buf, size_t bytes, uint64_t *pos, 
 	return -EISDIR;
 }
 
-static int64_t dir_seek(struct file *f, int64_t offset, int whence)
+int64_t node_file_seek(struct file *f, int64_t offset, int whence)
 {
 	if (whence == SEEK_CUR)
 		offset += (int64_t)f->pos;
@@ -359,7 +359,7 @@ static int64_t dir_seek(struct file *f, int64_t offset, int whence)
 
 static const struct file_ops dir_ops = {
 	.read = dir_read,
-	.seek = dir_seek,
+	.seek = node_file_seek,
 	.stat = node_file_stat,
 	.getdents = dir_getdents,
 	.path = node_file_path,

@@ -176,6 +176,8 @@ int node_file(const struct file_ops *ops, struct node *n, unsigned flags,
 extern void (*fs_file_closed)(struct file *f);
 /* Operations that all files with a node share. */
 int node_file_stat(struct file *f, struct stat *st);
+/* lseek where there is no end to seek from: directories and generated files. */
+int64_t node_file_seek(struct file *f, int64_t offset, int whence);
 int node_file_path(struct file *f, char *buf, size_t size);
 void node_file_release(struct file *f);
 

@@ -295,22 +295,10 @@ static int64_t text_write(struct file *f, const void *buf, size_t bytes, uint64_
 	return r < 0 ? r : (int64_t)bytes;
 }
 
-static int64_t text_seek(struct file *f, int64_t offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += (int64_t)f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = (uint64_t)offset;
-	return offset;
-}
-
 static const struct file_ops text_ops = {
 	.read = text_read,
 	.write = text_write,
-	.seek = text_seek,
+	.seek = node_file_seek,
 	.stat = node_file_stat,
 	.path = node_file_path,
 	.release = node_file_release,

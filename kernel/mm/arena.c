@@ -213,17 +213,18 @@ void frames_free(void *va, uint64_t pages)
 
 void frames_touch(const void *buf, size_t bytes)
 {
-	static gpa_t done_start,
+	static gva_t done_start,
 		done_end; /* where this was done last: buffers are used again and again */
 	gva_t start = df_page_down((gva_t)buf), end = df_page_up((gva_t)buf + bytes);
-	gpa_t gpa = bytes >= TOUCH_BYTES && user_ok(buf, bytes)
-		? mm_linear_gpa(start, end - start, true)
-		: 0;
+	gpa_t gpa;
 
-	if (!gpa || (gpa >= done_start && gpa + (end - start) <= done_end))
+	if (bytes < TOUCH_BYTES || !user_ok(buf, bytes) || (start >= done_start && end <= done_end))
 		return;
-	done_start = gpa;
-	done_end = gpa + (end - start);
+	gpa = mm_linear_gpa(start, end - start, true);
+	if (!gpa)
+		return;
+	done_start = start;
+	done_end = end;
 	hypercall(DF_CALL_TOUCH, gpa, end - start, 0, 0);
 }
 
