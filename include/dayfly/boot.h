@@ -33,6 +33,8 @@ struct df_time {
 
 #define DF_BOOT_MAGIC 0x31746f6f62796664ULL /* "dfyboot1" */
 #define DF_BOOT_RAW_ROOT 1u /* the root image is the program's ELF file itself */
+#define DF_BOOT_EVENTS 2u /* freeze at the wait point; streams are the windows of dayfly/event.h */
+#define DF_BOOT_VERIFY 4u /* make DF_CALL_THAWED before each return to the program after a thaw */
 struct df_boot_info {
 	uint64_t magic;
 	uint32_t abi_version; /* DF_ABI_VERSION */
@@ -61,6 +63,9 @@ struct df_boot_info {
 	uint32_t pid; /* what getpid() answers */
 	uint32_t reserved;
 	char host_name[64];
+	/* New on each return of DF_CALL_FREEZE: time, random, pid and this. */
+	struct df_event event;
+	uint64_t in_bytes, out_bytes; /* windows that are mapped, with DF_BOOT_EVENTS */
 };
 _Static_assert(sizeof(struct df_boot_info) <= 4096, "one page");
 

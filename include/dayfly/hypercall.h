@@ -11,7 +11,7 @@
 #ifndef DAYFLY_HYPERCALL_H
 #define DAYFLY_HYPERCALL_H
 
-#include <dayfly/types.h>
+#include <dayfly/event.h>
 
 #define DF_ABI_VERSION 1
 
@@ -35,6 +35,9 @@ enum df_call {
 	DF_CALL_FAULT, /* a program died of a fault: struct df_fault in data. Does not return. */
 	DF_CALL_PANIC, /* the kernel found itself broken: arg0 bytes of text in data. Does not return. */
 	DF_CALL_TOUCH, /* arg0 gpa, arg1 bytes in the arena that will be written soon: a hint. */
+	DF_CALL_FREEZE, /* arg0 enum df_wait_point. Returns once per event, in a pristine instance: see
+			 the event in the boot page. Result: DF_MAP_APPLY, or 0. */
+	DF_CALL_THAWED, /* with DF_BOOT_VERIFY: all CPU state is as the program will see it */
 	DF_CALL_COUNT
 };
 
@@ -128,7 +131,8 @@ struct df_request_page {
 	uint64_t host_signals; /* bit n: the monitor got signal n meant for the program */
 	uint64_t
 		tick_pending; /* monitor: 1 with each tick it injects; kernel: 0 once it took the frame */
-	uint64_t reserved[6];
+	struct df_out out; /* of the event that runs */
+	uint64_t reserved[3];
 	struct df_guest_stats stats;
 	uint8_t pad[512 - 64 - 64 - sizeof(struct df_guest_stats)];
 	uint8_t data[DF_DATA_BYTES]; /* arguments and results that are not registers */
