@@ -79,6 +79,7 @@ struct df_snapshot {
 	/* The CPU: general registers behind the hypercall. The rest is the same for every guest. */
 	uint32_t flags; /* DF_SNAPSHOT_* */
 	uint64_t rip, rsp, rflags;
+	uint64_t general[15]; /* rax rbx rcx rdx rsi rdi rbp r8-r15 */
 
 	/* The program. */
 	uint32_t wait_point; /* enum df_wait_point */
