@@ -20,7 +20,8 @@
 /* The request can not be honoured and no correct kernel makes it. */
 static int64_t malformed(struct vm *vm, const struct df_request *q, const char *why)
 {
-	vm_end(vm, 125, "stopped: the guest made an invalid request (%u: %s)", q->call, why);
+	vm_end(vm, DF_OUTCOME_STOPPED, 0,
+		"stopped: the guest made an invalid request (%u: %s)", q->call, why);
 	return -EINVAL;
 }
 
@@ -35,26 +36,33 @@ static void *arena_at(const struct vm *vm, gpa_t gpa, uint64_t bytes)
 	return memory_at(&vm->memory, gpa, bytes, true);
 }
 
+/* The kernel goes on to wait although a signal came: it was behind its last look. It must look again. */
+static uint64_t wait_until(const struct vm *vm, uint64_t deadline_ns)
+{
+	return __atomic_load_n(&vm->request->host_signals, __ATOMIC_RELAXED) ? 0 : deadline_ns;
+}
+
 static int64_t call_transfer(struct vm *vm, const struct df_request *q)
 {
 	uint64_t stream = q->arg[0], bytes = q->arg[2];
+	uint64_t deadline = wait_until(vm, q->arg[3]);
 	bool reading = q->call == DF_CALL_READ;
 	void *buf = bytes ? arena_at(vm, q->arg[1], bytes) : vm->request->data;
 
-	if (stream > 2)
+	if (stream > 2 || vm->has_events)
 		return malformed(vm, q, "no such stream");
 	if (!buf)
 		return malformed(vm, q, "buffer outside the arena");
 	if (reading)
-		return stream_read((int)stream, buf, bytes, q->arg[3]);
-	return stream_write((int)stream, buf, bytes, q->arg[3]);
+		return stream_read(vm, (int)stream, buf, bytes, deadline);
+	return stream_write(vm, (int)stream, buf, bytes, deadline);
 }
 
 static int64_t call_seek(struct vm *vm, const struct df_request *q)
 {
 	off_t r;
 
-	if (q->arg[0] > 2)
+	if (q->arg[0] > 2 || vm->has_events)
 		return malformed(vm, q, "no such stream");
 	r = lseek((int)q->arg[0], (off_t)q->arg[1], (int)q->arg[2]);
 	return r < 0 ? -errno : r;
@@ -64,7 +72,7 @@ static int64_t call_stat(struct vm *vm, const struct df_request *q)
 {
 	struct df_stream_stat st;
 
-	if (q->arg[0] > 2)
+	if (q->arg[0] > 2 || vm->has_events)
 		return malformed(vm, q, "no such stream");
 	stream_stat((int)q->arg[0], &st);
 	memcpy(vm->request->data, &st, sizeof(st));
@@ -94,6 +102,16 @@ static bool range_ok(const struct vm *vm, const struct df_map_range *r)
 		bytes <= files->bytes - (r->gpa - files->gpa) && !(r->prot & DF_PROT_WRITE);
 }
 
+/* KVM does not see what we write. */
+static void copy_frames(struct vm *vm, const struct df_map_range *r)
+{
+	void *to = memory_at(&vm->memory, r->gpa, r->copy_bytes, true);
+
+	memmove(to, memory_at(&vm->memory, r->source, r->copy_bytes, false), r->copy_bytes);
+	if (vm->written)
+		written_add_host(vm->written, to, r->copy_bytes);
+}
+
 static int64_t call_map(struct vm *vm, const struct df_request *q)
 {
 	struct df_map_range ranges[DF_MAP_RANGES_MAX];
@@ -108,10 +126,7 @@ static int64_t call_map(struct vm *vm, const struct df_request *q)
 		if (!range_ok(vm, &ranges[i]))
 			return malformed(vm, q, "a range that may not be mapped");
 		if (ranges[i].copy_bytes)
-			memmove(memory_at(&vm->memory, ranges[i].gpa, ranges[i].copy_bytes, true),
-				memory_at(&vm->memory, ranges[i].source, ranges[i].copy_bytes,
-					false),
-				ranges[i].copy_bytes);
+			copy_frames(vm, &ranges[i]);
 		r = tables_map(&vm->tables, ranges[i].va, ranges[i].pages, ranges[i].gpa,
 			ranges[i].prot, TABLES_USER);
 		if (r) {
@@ -155,6 +170,9 @@ static int64_t call_discard(struct vm *vm, const struct df_request *q)
 
 	if (!host || !bytes || ((gpa | bytes) & DF_PAGE_MASK))
 		return malformed(vm, q, "not arena memory");
+	/* A frozen page would show the snapshot's bytes again, not zeros. */
+	if (vm->frozen)
+		return -EOPNOTSUPP;
 	return madvise(host, bytes, MADV_DONTNEED) ? -errno : 0;
 }
 
@@ -165,7 +183,9 @@ static int64_t call_touch(struct vm *vm, const struct df_request *q)
 	if (q->arg[0] < arena->gpa || !memory_at(&vm->memory, q->arg[0], q->arg[1], true) ||
 		((q->arg[0] | q->arg[1]) & DF_PAGE_MASK))
 		return malformed(vm, q, "not arena memory");
-	memory_touch(&vm->memory, MEMORY_ARENA, q->arg[0] - arena->gpa, q->arg[1]);
+	/* Only a hint, and pages that an event touches cost later ones. */
+	if (!vm->frozen)
+		memory_touch(&vm->memory, MEMORY_ARENA, q->arg[0] - arena->gpa, q->arg[1]);
 	return 0;
 }
 
@@ -181,7 +201,7 @@ static int64_t call_tty(struct vm *vm, const struct df_request *q)
 	uint8_t data[TTY_BYTES];
 	int64_t r;
 
-	if (q->arg[0] > 2)
+	if (q->arg[0] > 2 || vm->has_events)
 		return malformed(vm, q, "no such stream");
 	memcpy(data, vm->request->data, sizeof(data));
 	r = stream_tty((int)q->arg[0], q->arg[1], data);
@@ -211,25 +231,63 @@ static int64_t call_end(struct vm *vm, const struct df_request *q)
 		report_fault(vm, data);
 	else if (q->call == DF_CALL_PANIC)
 		report_panic(vm, data, q->arg[0]);
+	else if (q->arg[1])
+		vm_end(vm, DF_OUTCOME_SIGNAL, (int)(q->arg[1] & 127), NULL);
 	else
-		vm_end(vm, q->arg[1] ? 128 + (int)(q->arg[1] & 127) : (int)(q->arg[0] & 255), NULL);
+		vm_end(vm, DF_OUTCOME_EXIT, (int)(q->arg[0] & 255), NULL);
 	return 0;
+}
+
+/* A deadline of the guest on our clock. */
+static uint64_t host_deadline(const struct vm *vm, uint64_t ns)
+{
+	uint64_t host = ns + vm->clock_ahead_ns;
+
+	return !ns || ns == DF_FOREVER ? ns : host < ns ? DF_FOREVER : host;
 }
 
 static int64_t call_wait(struct vm *vm, const struct df_request *q)
 {
-	if (q->arg[0] > 7)
+	uint64_t deadline = host_deadline(vm, q->arg[1]);
+
+	if (q->arg[0] > 7 || (vm->has_events && q->arg[0]))
 		return malformed(vm, q, "interest");
-	return streams_wait((unsigned)q->arg[0], q->arg[1]);
+	/* No stream, no timer, no signal: nobody would ever wake it. */
+	if (vm->has_events && deadline == DF_FOREVER) {
+		vm_end(vm, DF_OUTCOME_STOPPED, 0,
+			"stopped: all threads wait for something that can not happen any more");
+		return 0;
+	}
+	return streams_wait(vm, (unsigned)q->arg[0], wait_until(vm, deadline));
 }
 
 static int64_t call_timer(struct vm *vm, const struct df_request *q)
 {
 	/* A faster tick than 20 kHz would be a way to keep the host busy. */
 	uint64_t interval = q->arg[1] && q->arg[1] < 50000 ? 50000 : q->arg[1];
+	uint64_t deadline = host_deadline(vm, q->arg[0]);
 
-	events_timer(vm, q->arg[0], interval);
+	events_timer(vm, deadline == DF_FOREVER ? 0 : deadline, interval);
 	return 0;
+}
+
+/* The run loop ends, and whoever started it takes the snapshot. */
+static int64_t call_freeze(struct vm *vm, const struct df_request *q)
+{
+	if (!vm->has_events || vm->frozen || !q->arg[0] || q->arg[0] >= DF_WAIT_POINT_COUNT)
+		return malformed(vm, q, "no time to freeze");
+	vm->ended = true;
+	vm->outcome = 0;
+	vm->wait_point = (uint32_t)q->arg[0];
+	vm->boot_log_bytes = q->arg[1] <= DF_OUT_LOG_MAX ? q->arg[1] : DF_OUT_LOG_MAX;
+	return 0;
+}
+
+static int64_t call_thawed(struct vm *vm, const struct df_request *q)
+{
+	if (!vm->thawed)
+		return malformed(vm, q, "not asked for");
+	return vm->thawed(vm);
 }
 
 typedef int64_t call_function(struct vm *, const struct df_request *);
@@ -251,6 +309,8 @@ static call_function *const calls[DF_CALL_COUNT] = {
 	[DF_CALL_FAULT] = call_end,
 	[DF_CALL_PANIC] = call_end,
 	[DF_CALL_TOUCH] = call_touch,
+	[DF_CALL_FREEZE] = call_freeze,
+	[DF_CALL_THAWED] = call_thawed,
 };
 
 void vm_hypercall(struct vm *vm)

@@ -22,6 +22,7 @@
 #define LEAF_CACHES 4
 #define LEAF_MORE_FEATURES 7
 #define LEAF_XSTATE 0xd
+#define LEAF_EXTENDED 0x80000001
 
 struct table {
 	struct kvm_cpuid2 head;
@@ -154,24 +155,50 @@ static uint64_t restrict_features(struct table *t)
 	return xcr0;
 }
 
-int cpuid_set(int kvm_fd, int vcpu_fd, const char *cache, uint64_t *xcr0, struct df_err *err)
-{
-	static struct cache_file f;
+static struct cache_file shown;
+static uint64_t shown_xcr0;
 
-	if (!cache || !cache_load(cache, &f)) {
-		memset(&f, 0, sizeof(f));
-		f.table.head.nent = ENTRIES_MAX;
-		if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &f.table))
+int cpuid_load(int kvm_fd, const char *cache, struct df_err *err)
+{
+	if (!cache || !cache_load(cache, &shown)) {
+		memset(&shown, 0, sizeof(shown));
+		shown.table.head.nent = ENTRIES_MAX;
+		if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &shown.table))
 			return df_err_set(err, -errno, "KVM_GET_SUPPORTED_CPUID: %s",
 				df_errno_text(errno));
 		if (cache)
-			cache_store(cache, &f);
+			cache_store(cache, &shown);
 	}
-	describe_caches(&f.table);
-	*xcr0 = restrict_features(&f.table);
-	if (ioctl(vcpu_fd, KVM_SET_CPUID2, &f.table))
+	describe_caches(&shown.table);
+	shown_xcr0 = restrict_features(&shown.table);
+	return 0;
+}
+
+int cpuid_set(int vcpu_fd, struct df_err *err)
+{
+	if (ioctl(vcpu_fd, KVM_SET_CPUID2, &shown.table))
 		return df_err_set(err, -errno, "KVM_SET_CPUID2: %s", df_errno_text(errno));
 	return 0;
+}
+
+uint64_t cpuid_xcr0(void)
+{
+	return shown_xcr0;
+}
+
+void cpuid_features(uint32_t words[DF_CPU_LEAVES])
+{
+	struct kvm_cpuid_entry2 *one = find(&shown.table, LEAF_FEATURES, 0);
+	struct kvm_cpuid_entry2 *seven = find(&shown.table, LEAF_MORE_FEATURES, 0);
+	struct kvm_cpuid_entry2 *extended = find(&shown.table, LEAF_EXTENDED, 0);
+
+	memset(words, 0, DF_CPU_LEAVES * sizeof(words[0]));
+	if (one)
+		words[0] = one->ecx, words[1] = one->edx;
+	if (seven)
+		words[2] = seven->ebx, words[3] = seven->ecx, words[4] = seven->edx;
+	if (extended)
+		words[5] = extended->ecx, words[6] = extended->edx;
 }
 
 uint32_t cpuid_xsave_bytes(uint64_t xcr0)

@@ -11,25 +11,45 @@
 #include "streams.h"
 #include "vm.h"
 
-int main(int argc, char **argv, char **envp)
+static int exit_status(const struct vm *vm)
+{
+	switch (vm->outcome) {
+	case DF_OUTCOME_EXIT:
+		return vm->status;
+	case DF_OUTCOME_SIGNAL:
+		return 128 + vm->status;
+	case DF_OUTCOME_WALL_TIME:
+		return 124;
+	default:
+		return 125;
+	}
+}
+
+static int run(int argc, char **argv, char **envp)
 {
 	static struct vm vm;
 	struct options o;
 	struct df_err err = {0};
 
 	vm.start_ns = clock_now_ns();
-	if (argc < 2 || strcmp(argv[1], "run")) {
-		fprintf(stderr, "dayfly-monitor is started by dayfly; try: dayfly run PROGRAM\n");
-		return 125;
-	}
-	if (options_parse(&o, argc - 2, argv + 2, envp, &err) || vm_create(&vm, &o, &err)) {
+	if (options_parse(&o, argc, argv, envp, &err) || vm_open(&vm, &o, &err) ||
+		vm_create(&vm, &err) || events_init(&vm, &err)) {
 		fprintf(stderr, "dayfly: %s\n", err.text);
 		return 125;
 	}
+	vm.boot->boot_tsc = __builtin_ia32_rdtsc();
 	vm_run(&vm);
 	streams_restore();
 	if (o.stats)
 		report_stats(&vm);
 	fflush(stderr);
-	_exit(vm.exit_status);
+	_exit(exit_status(&vm));
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	if (argc >= 2 && !strcmp(argv[1], "run"))
+		return run(argc - 2, argv + 2, envp);
+	fprintf(stderr, "dayfly-monitor is started by dayfly; try: dayfly run PROGRAM\n");
+	return 125;
 }

@@ -18,11 +18,11 @@
 #define HUGE_FROM (16ULL << 20)
 
 static int slot_set(const struct memory *m, uint32_t slot, gpa_t gpa, void *host, uint64_t bytes,
-	bool read_only)
+	uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
-		.flags = read_only ? KVM_MEM_READONLY : 0,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = bytes,
 		.userspace_addr = (uint64_t)host,
@@ -46,8 +46,8 @@ int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t m
 	return 0;
 }
 
-int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t bytes,
-	struct df_err *err)
+int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t offset,
+	uint64_t bytes, struct df_err *err)
 {
 	uint64_t mapped = df_page_up(bytes);
 	int e;
@@ -55,7 +55,8 @@ int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, u
 	e = memory_reserve(m, r, gpa, mapped, err);
 	if (e)
 		return e;
-	if (mmap(m->range[r].host, mapped, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+	if (mmap(m->range[r].host, mapped, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) ==
+		MAP_FAILED)
 		return df_err_set(err, -errno, "can not map the root image: %s",
 			df_errno_text(errno));
 	/* What has to be read from disk comes in large folios, which the guest's 2 MiB entries then show. */
@@ -64,25 +65,57 @@ int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, u
 	return memory_plug(m, r, mapped, err);
 }
 
-int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err)
+int memory_map_window(struct memory *m, enum memory_region r, gpa_t gpa, uint8_t *host,
+	uint64_t bytes, struct df_err *err)
+{
+	m->range[r] = (struct memory_range){
+		.gpa = gpa, .host = host, .max_bytes = bytes, .read_only = r == MEMORY_IN};
+	return memory_plug(m, r, bytes, err);
+}
+
+/* Tables are written by the monitor alone, and what is read-only by nobody. */
+static uint32_t slot_flags(const struct memory *m, enum memory_region r)
+{
+	if (m->range[r].read_only)
+		return KVM_MEM_READONLY;
+	return m->tracked && r != MEMORY_TABLES ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+}
+
+static int plug_slot(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err)
 {
 	struct memory_range *range = &m->range[r];
-	uint8_t *host = range->host + range->bytes;
+	uint8_t *host = range->host + range->plugged;
 	int e;
 
-	if (bytes > range->max_bytes - range->bytes)
+	if (m->slots == MEMORY_SLOTS_MAX)
 		return -ENOMEM;
-	if (r == MEMORY_ARENA && bytes >= HUGE_FROM && range->bytes)
+	if (r == MEMORY_ARENA && bytes >= HUGE_FROM && range->plugged)
 		madvise(host, bytes, MADV_HUGEPAGE);
-	e = slot_set(m, m->slots, range->gpa + range->bytes, host, bytes, range->read_only);
+	e = slot_set(m, m->slots, range->gpa + range->plugged, host, bytes, slot_flags(m, r));
 	if (e)
 		return df_err_set(err, e, "KVM refused %llu KiB of guest memory: %s",
 			(unsigned long long)(bytes >> 10), df_errno_text(e));
 	if (r == MEMORY_TABLES)
 		m->tables_slot = m->slots;
-	m->slots++;
-	range->bytes += bytes;
+	m->slot[m->slots++] = (struct memory_slot){
+		.region = (uint32_t)r, .first_page = range->plugged >> DF_PAGE_SHIFT};
+	range->plugged += bytes;
 	return 0;
+}
+
+int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err)
+{
+	struct memory_range *range = &m->range[r];
+	int e = 0;
+
+	if (bytes > range->max_bytes - range->bytes)
+		return -ENOMEM;
+	/* What an earlier event plugged stays plugged. */
+	if (range->bytes + bytes > range->plugged)
+		e = plug_slot(m, r, range->bytes + bytes - range->plugged, err);
+	if (!e)
+		range->bytes += bytes;
+	return e;
 }
 
 void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset, uint64_t bytes)
@@ -94,10 +127,11 @@ void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset,
 int memory_replug_tables(struct memory *m)
 {
 	struct memory_range *range = &m->range[MEMORY_TABLES];
-	int e = slot_set(m, m->tables_slot, range->gpa, range->host, 0, false);
+	int e = slot_set(m, m->tables_slot, range->gpa, range->host, 0, 0);
 
 	if (!e)
-		e = slot_set(m, m->tables_slot, range->gpa, range->host, range->bytes, false);
+		e = slot_set(m, m->tables_slot, range->gpa, range->host, range->bytes,
+			slot_flags(m, MEMORY_TABLES));
 	return e;
 }
 
@@ -115,12 +149,17 @@ void *memory_at(const struct memory *m, gpa_t gpa, uint64_t bytes, bool write)
 	return NULL;
 }
 
-static uint64_t range_resident(const struct memory_range *range)
+int memory_in_use(const struct memory *m, enum memory_region r, unsigned char *map)
 {
-	uint64_t pages = range->bytes >> DF_PAGE_SHIFT, used = 0;
+	return mincore(m->range[r].host, m->range[r].bytes, map) ? -errno : 0;
+}
+
+static uint64_t range_resident(const struct memory *m, enum memory_region r)
+{
+	uint64_t pages = m->range[r].bytes >> DF_PAGE_SHIFT, used = 0;
 	unsigned char *map = pages ? malloc(pages) : NULL;
 
-	if (map && !mincore(range->host, range->bytes, map))
+	if (map && !memory_in_use(m, r, map))
 		for (uint64_t i = 0; i < pages; i++)
 			used += map[i] & 1;
 	free(map);
@@ -131,7 +170,7 @@ uint64_t memory_resident(const struct memory *m)
 {
 	uint64_t used = 0;
 
-	for (int r = 0; r < MEMORY_FILES; r++)
-		used += range_resident(&m->range[r]);
+	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
+		used += range_resident(m, r);
 	return used;
 }

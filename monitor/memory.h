@@ -19,21 +19,36 @@ enum memory_region {
 	MEMORY_KSTACK = DF_REGION_KSTACK,
 	MEMORY_SYSTEM, /* kernel image and system pages */
 	MEMORY_TABLES, /* page tables, a slot of their own */
+	MEMORY_OUT, /* an event's windows: dayfly/event.h */
+	MEMORY_IN,
 	MEMORY_FILES, /* the root image, read-only */
 	MEMORY_REGIONS
 };
 
+/* Regions below this are part of a snapshot, with the numbers of enum df_snapshot_region. */
+#define MEMORY_FROZEN (MEMORY_OUT + 1)
+
 struct memory_range {
 	gpa_t gpa;
 	uint8_t *host; /* mapping of max_bytes */
-	uint64_t bytes; /* plugged so far */
+	uint64_t bytes; /* the guest has so much */
+	uint64_t plugged; /* KVM has so much: not less */
 	uint64_t max_bytes;
 	bool read_only;
 };
 
+#define MEMORY_SLOTS_MAX 64
+
+struct memory_slot {
+	uint32_t region;
+	uint64_t first_page; /* in its region */
+};
+
 struct memory {
 	int vm_fd;
+	bool tracked; /* KVM notes which pages the guest writes (written.h) */
 	uint32_t slots;
+	struct memory_slot slot[MEMORY_SLOTS_MAX];
 	uint32_t tables_slot;
 	struct memory_range range[MEMORY_REGIONS];
 };
@@ -41,10 +56,13 @@ struct memory {
 /* Reserves host address space for a region; nothing is plugged or touched. */
 int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t max_bytes,
 	struct df_err *err);
-/* Uses a file, mapped read-only and shared from offset 0, as the region; plugs all of it. The mapping
+/* Uses a file, mapped read-only and shared from `offset`, as the region; plugs all of it. The mapping
  * is congruent with the guest addresses modulo 2 MiB. */
-int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t bytes,
-	struct df_err *err);
+int memory_map_file(struct memory *m, enum memory_region r, gpa_t gpa, int fd, uint64_t offset,
+	uint64_t bytes, struct df_err *err);
+/* Uses an event's window, mapped by the caller, as the region; plugs all of it. */
+int memory_map_window(struct memory *m, enum memory_region r, gpa_t gpa, uint8_t *host,
+	uint64_t bytes, struct df_err *err);
 /* Plugs `bytes` more (page aligned, within max_bytes) as one slot. */
 int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err);
 /* Makes the host allocate these pages now, in one go, instead of at each first access. */
@@ -55,6 +73,8 @@ int memory_replug_tables(struct memory *m);
 /* Host pointer for [gpa, gpa + bytes), or NULL unless it lies wholly in the plugged part of one
  * region. `write`: the region must be writable. */
 void *memory_at(const struct memory *m, gpa_t gpa, uint64_t bytes, bool write);
+/* Bit i of *map: page i of the region is in use by the host. map: one byte a page, as mincore's. */
+int memory_in_use(const struct memory *m, enum memory_region r, unsigned char *map);
 /* Host pages of guest memory in use, in bytes. The root image does not count. */
 uint64_t memory_resident(const struct memory *m);
 

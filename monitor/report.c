@@ -45,12 +45,11 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 {
 	char line[DF_DATA_BYTES + 128];
 
-	(void)vm;
 	if (kind == DF_LOG_TRACE)
 		snprintf(line, sizeof(line), "%s\n", text);
 	else if (kind == DF_LOG_NOTE)
 		snprintf(line, sizeof(line), "dayfly: %s\n", text);
-	else if (access(text, F_OK) == 0)
+	else if (!vm->has_events && access(text, F_OK) == 0)
 		snprintf(line, sizeof(line),
 			"dayfly: the program looked for %s, which is not in its root file system;"
 			" add it with --file %s\n",
@@ -58,10 +57,10 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 	else
 		return;
 	report_clean(line);
-	fputs(line, stderr);
+	vm_say(vm, "%s", line);
 }
 
-static void print_regs(const struct df_regs *r)
+static void print_regs(struct vm *vm, const struct df_regs *r)
 {
 	const uint64_t *v = (const uint64_t *)r;
 	static const char *const name[] = {"r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10",
@@ -69,7 +68,7 @@ static void print_regs(const struct df_regs *r)
 	static const int order[] = {10, 5, 11, 12, 13, 14, 4, 17, 9, 8, 7, 6, 3, 2, 1, 0, 15, 16};
 
 	for (unsigned i = 0; i < 18; i++)
-		fprintf(stderr, "  %-3s %016llx%s", name[order[i]], (unsigned long long)v[order[i]],
+		vm_say(vm, "  %-3s %016llx%s", name[order[i]], (unsigned long long)v[order[i]],
 			i % 4 == 3 || i == 17 ? "\n" : "");
 }
 
@@ -136,15 +135,16 @@ void report_fault(struct vm *vm, const uint8_t *data)
 	maps[sizeof(maps) - 1] = 0;
 	report_clean(maps);
 	if (!signal_name(f.signal)) {
-		vm_end(vm, 125, "stopped: the guest reported a crash with signal %u", f.signal);
+		vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the guest reported a crash with signal %u", f.signal);
 		return;
 	}
 	describe(what, sizeof(what), &f);
-	fprintf(stderr, "dayfly: %s died of %s%s\n", vm->options->program, signal_name(f.signal),
-		what);
-	print_regs(&f.regs);
-	backtrace_program(vm, &f.regs, maps);
-	vm_end(vm, 128 + (int)f.signal, NULL);
+	vm_say(vm, "dayfly: %s died of %s%s\n", vm->program, signal_name(f.signal), what);
+	print_regs(vm, &f.regs);
+	/* A jailed monitor can start no helper. */
+	if (!vm->has_events)
+		backtrace_program(vm, &f.regs, maps);
+	vm_end(vm, DF_OUTCOME_SIGNAL, (int)f.signal, NULL);
 }
 
 void report_panic(struct vm *vm, const uint8_t *data, uint64_t bytes)
@@ -161,7 +161,7 @@ void report_stop(struct vm *vm, const char *what)
 	struct df_regs regs;
 	struct kvm_regs r;
 
-	vm_end(vm, 125,
+	vm_end(vm, DF_OUTCOME_STOPPED, 0,
 		"the dayfly kernel failed: %s\n"
 		"dayfly: unless the program attacks its own kernel this is our fault; please report it with"
 		" the lines below",
@@ -170,8 +170,9 @@ void report_stop(struct vm *vm, const char *what)
 		return;
 	regs = (struct df_regs){r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8,
 		r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.rflags, r.rsp};
-	print_regs(&regs);
-	backtrace_kernel(vm, &regs);
+	print_regs(vm, &regs);
+	if (!vm->has_events)
+		backtrace_kernel(vm, &regs);
 }
 
 static double tsc_to_us(const struct df_time *t, uint64_t ticks)

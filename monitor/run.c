@@ -15,12 +15,12 @@ static void handle_io(struct vm *vm)
 	if (run->io.port != DF_PORT || run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
 		run->io.count != 1) {
 		/* Only the test that gives ring 3 every port can come here with another one. */
-		if (!vm->options->test_iopl3 || vcpu_protection_fault(vm))
-			vm_end(vm, 125, "stopped: the guest used I/O port %#x", run->io.port);
+		if (!vm->iopl3 || vcpu_protection_fault(vm))
+			vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the guest used I/O port %#x", run->io.port);
 		return;
 	}
 	vm_hypercall(vm);
-	if (events_pending())
+	if (events_pending(vm))
 		events_take(vm);
 }
 
@@ -34,6 +34,11 @@ static void handle_exit(struct vm *vm)
 		return;
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 	case KVM_EXIT_INTR:
+		return;
+	case KVM_EXIT_DIRTY_RING_FULL:
+		written_collect(vm->written);
+		if (written_protect(vm->written))
+			report_stop(vm, "KVM can not reset its dirty ring");
 		return;
 	case KVM_EXIT_SHUTDOWN:
 		report_stop(vm, "triple fault");
@@ -56,7 +61,6 @@ static void handle_exit(struct vm *vm)
 
 void vm_run(struct vm *vm)
 {
-	vm->boot->boot_tsc = __builtin_ia32_rdtsc();
 	while (!vm->ended) {
 		vcpu_inject(vm);
 		if (ioctl(vm->vcpu_fd, KVM_RUN, 0) == 0) {

@@ -43,31 +43,31 @@ void stream_stat(int stream, struct df_stream_stat *out)
 }
 
 /* ppoll until the deadline. 1 ready, 0 not, -EINTR host event. */
-static int wait_ready(struct pollfd *fds, unsigned n, uint64_t deadline_ns)
+static int wait_ready(const struct vm *vm, struct pollfd *fds, unsigned n, uint64_t deadline_ns)
 {
 	uint64_t now = deadline_ns && deadline_ns != DF_FOREVER ? clock_now_ns() : 0;
 	uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
 	struct timespec ts = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
 	int r;
 
-	if (deadline_ns && events_pending())
+	if (deadline_ns && events_pending(vm))
 		return -EINTR;
-	r = events_wait(fds, n, deadline_ns == DF_FOREVER ? NULL : &ts);
+	r = events_wait(vm, fds, n, deadline_ns == DF_FOREVER ? NULL : &ts);
 	return r < 0 ? -errno : r > 0;
 }
 
-static int64_t wait_stream(int stream, short what, uint64_t deadline_ns)
+static int64_t wait_stream(const struct vm *vm, int stream, short what, uint64_t deadline_ns)
 {
 	struct pollfd p = {.fd = stream, .events = what};
-	int r = wait_ready(&p, 1, deadline_ns);
+	int r = wait_ready(vm, &p, 1, deadline_ns);
 
 	return r == 1 ? 0 : r == 0 ? -EAGAIN : r;
 }
 
-int64_t stream_read(int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_read(const struct vm *vm, int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
 {
 	for (;;) {
-		int64_t r = wait_stream(stream, POLLIN, deadline_ns);
+		int64_t r = wait_stream(vm, stream, POLLIN, deadline_ns);
 
 		if (r)
 			return r;
@@ -79,12 +79,12 @@ int64_t stream_read(int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
 	}
 }
 
-int64_t stream_write(int stream, const void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_write(const struct vm *vm, int stream, const void *buf, uint64_t bytes, uint64_t deadline_ns)
 {
 	uint64_t done = 0;
 
 	while (done < bytes || !bytes) {
-		int64_t r = wait_stream(stream, POLLOUT, deadline_ns);
+		int64_t r = wait_stream(vm, stream, POLLOUT, deadline_ns);
 
 		if (!r) {
 			r = write(stream, (const char *)buf + done, bytes - done);
@@ -101,7 +101,7 @@ int64_t stream_write(int stream, const void *buf, uint64_t bytes, uint64_t deadl
 	return (int64_t)done;
 }
 
-unsigned streams_wait(unsigned interest, uint64_t deadline_ns)
+unsigned streams_wait(const struct vm *vm, unsigned interest, uint64_t deadline_ns)
 {
 	struct pollfd p[3];
 	unsigned ready = 0, n = 0;
@@ -109,7 +109,7 @@ unsigned streams_wait(unsigned interest, uint64_t deadline_ns)
 	for (int i = 0; i < 3; i++)
 		if (interest & (1u << i))
 			p[n++] = (struct pollfd){.fd = i, .events = i ? POLLOUT : POLLIN};
-	if (wait_ready(p, n, deadline_ns) <= 0)
+	if (wait_ready(vm, p, n, deadline_ns) <= 0)
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		if (p[i].revents)

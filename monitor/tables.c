@@ -16,11 +16,12 @@
 #define PTE_UPPER (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define ENTRIES 512
 
+/* NULL when there is no table page: tables that came with a snapshot may say anything. */
 static uint64_t *table_host(const struct tables *t, gpa_t gpa)
 {
 	const struct memory_range *r = &t->memory->range[MEMORY_TABLES];
 
-	return (uint64_t *)(r->host + (gpa - r->gpa));
+	return gpa - r->gpa < r->bytes ? (uint64_t *)(r->host + (gpa - r->gpa)) : NULL;
 }
 
 static int table_new(struct tables *t, gpa_t *gpa)
@@ -51,26 +52,53 @@ static unsigned index_at(gva_t va, int level)
 	return (va >> (DF_PAGE_SHIFT + 9 * level)) & (ENTRIES - 1);
 }
 
+static uint64_t entry_offset(const struct tables *t, const uint64_t *entry)
+{
+	return (uint64_t)((const uint8_t *)entry - t->memory->range[MEMORY_TABLES].host);
+}
+
+/* Lets the stub write the entry once more. */
+static void apply_add(struct tables *t, const uint64_t *entry, gva_t va)
+{
+	struct df_apply *a = t->apply;
+
+	if (a->count >= DF_APPLY_MAX) {
+		t->overflow = true;
+		return;
+	}
+	a->edit[a->count].entry = DF_VA_TABLES + entry_offset(t, entry);
+	a->edit[a->count].value = *entry;
+	a->edit[a->count].va = va;
+	a->count++;
+}
+
+static void undo_add(struct tables *t, uint64_t *entry, gva_t va)
+{
+	t->changed = true;
+	if (entry_offset(t, entry) >= t->frozen << DF_PAGE_SHIFT)
+		return;
+	if (t->undo_count == TABLES_UNDO_MAX) {
+		t->undo_lost = true;
+		return;
+	}
+	t->undo[t->undo_count].entry = entry;
+	t->undo[t->undo_count].old = *entry;
+	t->undo[t->undo_count].va = va;
+	t->undo_count++;
+}
+
 /* Writes one live entry by the rules above. */
 static void entry_set(struct tables *t, uint64_t *entry, uint64_t value, gva_t va)
 {
-	const struct memory_range *r = &t->memory->range[MEMORY_TABLES];
 	uint64_t old = *entry;
 
 	if (old == value)
 		return;
+	if (t->frozen)
+		undo_add(t, entry, va);
 	*entry = value;
-	if (!(old & PTE_PRESENT) || !t->apply)
-		return;
-	if (t->apply->count >= DF_APPLY_MAX) {
-		t->overflow = true;
-		return;
-	}
-	t->apply->edit[t->apply->count].entry =
-		DF_VA_TABLES + (uint64_t)((uint8_t *)entry - r->host);
-	t->apply->edit[t->apply->count].value = value;
-	t->apply->edit[t->apply->count].va = va;
-	t->apply->count++;
+	if ((old & PTE_PRESENT) && t->apply)
+		apply_add(t, entry, va);
 }
 
 /* Replaces a 2 MiB entry by a table of the same 512 frames. */
@@ -111,6 +139,8 @@ static int entry_at(struct tables *t, gva_t va, int level, uint64_t **out)
 				return r;
 		}
 		table = table_host(t, *e & PTE_ADDRESS);
+		if (!table)
+			return -EINVAL;
 	}
 	*out = &table[index_at(va, level)];
 	return 0;
@@ -206,4 +236,48 @@ bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa)
 		table = e & PTE_ADDRESS;
 	}
 	return false;
+}
+
+void tables_freeze(struct tables *t, uint64_t used)
+{
+	t->used = t->frozen = t->clean = used;
+	t->changed = t->undo_lost = t->overflow = false;
+	t->undo_count = 0;
+}
+
+/* All table pages from the pristine copy, and KVM forgets what it knows. */
+static int reset_all(struct tables *t, const uint8_t *pristine)
+{
+	uint8_t *host = t->memory->range[MEMORY_TABLES].host;
+	uint64_t frozen = t->frozen << DF_PAGE_SHIFT;
+
+	memcpy(host, pristine, frozen);
+	memset(host + frozen, 0, (t->used << DF_PAGE_SHIFT) - frozen);
+	t->apply->count = 0;
+	tables_freeze(t, t->frozen);
+	return memory_replug_tables(t->memory);
+}
+
+int tables_reset(struct tables *t, const uint8_t *pristine)
+{
+	const struct memory_range *r = &t->memory->range[MEMORY_TABLES];
+	uint64_t used = t->used;
+
+	if (!t->changed)
+		return 0;
+	/* Half of the spare tables are burnt: start over. */
+	if (t->undo_lost || t->undo_count > DF_APPLY_MAX ||
+		used - t->frozen > ((r->bytes >> DF_PAGE_SHIFT) - t->frozen) / 2)
+		return reset_all(t, pristine);
+	t->apply->count = 0;
+	for (unsigned i = t->undo_count; i-- > 0;)
+		*t->undo[i].entry = t->undo[i].old;
+	for (unsigned i = 0; i < t->undo_count; i++)
+		apply_add(t, t->undo[i].entry, t->undo[i].va);
+	if (used > t->clean)
+		memset(r->host + (t->clean << DF_PAGE_SHIFT), 0, (used - t->clean) << DF_PAGE_SHIFT);
+	t->clean = used;
+	t->changed = t->overflow = false;
+	t->undo_count = 0;
+	return t->apply->count ? DF_MAP_APPLY : 0;
 }

@@ -9,17 +9,35 @@
  *   ring-0 stub writes once more from inside the guest (a write that KVM sees) with invlpg;
  * - when the list is full, the slot of the tables is deleted and added again, which forgets all;
  * - a table once linked stays where it is.
+ *
+ * Frozen tables can be put back: every change to one of them is noted, undone by tables_reset, and
+ * repeated by the stub before the thawed kernel does anything else. Tables that an event added are
+ * unlinked and not used again until the slot was re-added, because KVM may remember what they showed.
  */
 #ifndef MONITOR_TABLES_H
 #define MONITOR_TABLES_H
 
 #include "memory.h"
 
+#define TABLES_UNDO_MAX 512
+
 struct tables {
 	struct memory *memory;
 	uint64_t used; /* table pages handed out */
 	struct df_apply *apply; /* host address of the guest's page */
 	bool overflow; /* more edits than the list holds */
+
+	/* Since tables_freeze. */
+	uint64_t frozen; /* pages in use then, 0: not frozen */
+	uint64_t clean; /* pages above this were handed out by the event that runs */
+	bool changed;
+	bool undo_lost; /* more changes than noted */
+	unsigned undo_count;
+	struct {
+		uint64_t *entry;
+		uint64_t old;
+		gva_t va;
+	} undo[TABLES_UNDO_MAX];
 };
 
 #define TABLES_USER 1u /* ring 3 may access */
@@ -37,5 +55,14 @@ int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t p
 int tables_commit(struct tables *t);
 /* Where the page at va lies that ring 3 can read; false when there is none. */
 bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa);
+
+/* From now on changes can be undone. `used`: pages that are in use. */
+void tables_freeze(struct tables *t, uint64_t used);
+/*
+ * Puts back what changed since tables_freeze; the bytes of all table pages are then as they were.
+ * pristine: the frozen table pages, for when there were too many changes to note.
+ * Result DF_MAP_APPLY (the guest must execute `int $4` first of all), 0, or -errno.
+ */
+int tables_reset(struct tables *t, const uint8_t *pristine);
 
 #endif

@@ -27,9 +27,8 @@ int vcpu_create(struct vm *vm, struct df_err *err)
 	vm->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
 	if (vm->run == MAP_FAILED)
 		return df_err_set(err, -errno, "can not map the vCPU: %s", df_errno_text(errno));
-	r = cpuid_set(vm->kvm_fd, vm->vcpu_fd, vm->options->host_cache, &vm->xcr0, err);
-	if (!r)
-		vm->boot->xsave_bytes = cpuid_xsave_bytes(vm->xcr0);
+	r = cpuid_set(vm->vcpu_fd, err);
+	vm->xcr0 = cpuid_xcr0();
 	return r;
 }
 
@@ -85,7 +84,7 @@ static int set_sregs(struct vm *vm, struct df_err *err)
 	return 0;
 }
 
-static int set_msrs(struct vm *vm, struct df_err *err)
+static int set_msrs(struct vm *vm, gva_t stub_syscall, struct df_err *err)
 {
 	struct {
 		struct kvm_msrs head;
@@ -98,7 +97,7 @@ static int set_msrs(struct vm *vm, struct df_err *err)
 				{.index = MSR_STAR,
 					.data = (uint64_t)(DF_SS_USER - 8) << 48 |
 						(uint64_t)DF_CS_KERNEL << 32},
-				{.index = MSR_LSTAR, .data = vm->kernel.stub_syscall},
+				{.index = MSR_LSTAR, .data = stub_syscall},
 				{.index = MSR_SFMASK, .data = FLAGS_MASKED},
 			},
 	};
@@ -119,18 +118,18 @@ static void align_tsc(struct vm *vm)
 	ioctl(vm->vcpu_fd, KVM_SET_DEVICE_ATTR, &attr);
 }
 
-int vcpu_start_state(struct vm *vm, struct df_err *err)
+int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3, struct df_err *err)
 {
 	struct kvm_regs regs = {
-		.rip = vm->kernel.entry,
+		.rip = entry,
 		/* Below the place of the first frame, aligned as behind a call. */
 		.rsp = DF_VA_KSTACK + DF_KSTACK_STRIDE - 256 - 8,
-		.rflags = 0x202 | (vm->options->test_iopl3 ? 0x3000 : 0),
+		.rflags = 0x202 | (iopl3 ? 0x3000 : 0),
 	};
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0] = {.xcr = 0, .value = vm->xcr0}};
 	int r = set_sregs(vm, err);
 
-	r = r ? r : set_msrs(vm, err);
+	r = r ? r : set_msrs(vm, stub_syscall, err);
 	if (r)
 		return r;
 	align_tsc(vm);
@@ -175,4 +174,14 @@ int vcpu_protection_fault(struct vm *vm)
 	events.exception.has_error_code = 1;
 	events.exception.error_code = 0;
 	return ioctl(vm->vcpu_fd, KVM_SET_VCPU_EVENTS, &events) ? -errno : 0;
+}
+
+int vcpu_get_regs(struct vm *vm, struct kvm_regs *regs)
+{
+	/* The `out` must be over: some KVMs leave RIP on it until the next entry. */
+	vm->run->immediate_exit = 1;
+	if (!ioctl(vm->vcpu_fd, KVM_RUN, 0) || errno != EINTR)
+		return -EIO;
+	vm->run->immediate_exit = 0;
+	return ioctl(vm->vcpu_fd, KVM_GET_REGS, regs) ? -errno : 0;
 }

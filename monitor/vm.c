@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guest_cpuid.h"
 #include "streams.h"
 #include "vm.h"
 
@@ -30,19 +31,24 @@
 #define KHEAP_TOUCHED (16 * DF_PAGE_SIZE)
 #define STACK_TOUCHED (4 * DF_PAGE_SIZE)
 
-static int open_kvm(struct vm *vm, struct df_err *err)
+int vm_open_kvm(int *fd, struct df_err *err)
 {
-	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->kvm_fd < 0 && errno == EACCES)
+	*fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (*fd < 0 && errno == EACCES)
 		return df_err_set(err, -EACCES,
 			"no permission to use /dev/kvm; add yourself to its group"
 			" (sudo usermod -aG kvm $USER) and log in again");
-	if (vm->kvm_fd < 0)
+	if (*fd < 0)
 		return df_err_set(err, -errno,
 			"no /dev/kvm: %s; dayfly needs hardware virtualization (enable it in"
 			" the firmware, load kvm_intel or kvm_amd, or allow nested"
 			" virtualization)",
 			df_errno_text(errno));
+	return 0;
+}
+
+static int make_vm(struct vm *vm, struct df_err *err)
+{
 	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->vm_fd < 0)
 		return df_err_set(err, -errno, "KVM can not make a virtual machine: %s",
@@ -176,28 +182,58 @@ static int load_kernel(struct vm *vm, struct df_err *err)
 	return r ? r : memory_plug(&vm->memory, MEMORY_SYSTEM, bytes, err);
 }
 
-static int map_root(struct vm *vm, struct df_err *err)
+static int open_root(struct vm *vm, struct df_err *err)
 {
 	const struct options *o = vm->options;
-	int fd = open(o->root, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	int r;
 
-	if (fd < 0 || fstat(fd, &st))
+	vm->root_fd = open(o->root, O_RDONLY | O_CLOEXEC);
+	if (vm->root_fd < 0 || fstat(vm->root_fd, &st))
 		return df_err_set(err, -errno, "root image %s: %s", o->root, df_errno_text(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > DF_FILES_MAX)
 		return df_err_set(err, -EINVAL, "root image %s: not a file of a usable size",
 			o->root);
-	r = memory_map_file(&vm->memory, MEMORY_FILES, DF_GPA_FILES, fd, (uint64_t)st.st_size, err);
-	close(fd);
+	vm->root_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int map_root(struct vm *vm, struct df_err *err)
+{
+	int r = memory_map_file(&vm->memory, MEMORY_FILES, DF_GPA_FILES, vm->root_fd, 0,
+		vm->root_bytes, err);
+
 	if (r)
 		return r;
-	vm->boot->files_bytes = (uint64_t)st.st_size;
+	vm->boot->files_bytes = vm->root_bytes;
 	/* The kernel reads files through 2 MiB entries; the end of the last one is beyond the slot, and
 	 * beyond what the kernel ever reads. */
 	return tables_map(&vm->tables, DF_VA_FILES,
 		(vm->memory.range[MEMORY_FILES].bytes + DF_LARGE_MASK) / DF_LARGE_SIZE * 512,
 		DF_GPA_FILES, DF_PROT_READ, TABLES_USER);
+}
+
+int vm_set_windows(struct vm *vm, uint8_t *in, uint64_t in_bytes, uint8_t *out, uint64_t out_bytes,
+	struct df_err *err)
+{
+	int r = memory_map_window(&vm->memory, MEMORY_IN, DF_GPA_IN, in, in_bytes, err);
+
+	r = r ? r : memory_map_window(&vm->memory, MEMORY_OUT, DF_GPA_OUT, out, out_bytes, err);
+	vm->has_events = true;
+	return r;
+}
+
+/* Entries for the largest windows, whatever is plugged now: those that serve events may differ. */
+static int map_windows(struct vm *vm)
+{
+	uint64_t pages = DF_WINDOW_MAX >> DF_PAGE_SHIFT;
+	int r;
+
+	if (!vm->has_events)
+		return 0;
+	r = tables_map(&vm->tables, DF_VA_IN, pages, DF_GPA_IN, DF_PROT_READ, TABLES_USER);
+	return r ? r
+		 : tables_map(&vm->tables, DF_VA_OUT, pages, DF_GPA_OUT,
+			   DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
 }
 
 int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
@@ -280,6 +316,7 @@ static int build_memory(struct vm *vm, struct df_err *err)
 		memory_touch(m, MEMORY_KSTACK, DF_KSTACK_SIZE - DF_PAGE_SIZE, DF_PAGE_SIZE);
 		memory_touch(m, MEMORY_ARENA, stack_bytes(memory) - STACK_TOUCHED, STACK_TOUCHED);
 	}
+	r = r ? r : map_windows(vm);
 	return r ? r : map_root(vm, err);
 }
 
@@ -322,7 +359,11 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 
 	b->magic = DF_BOOT_MAGIC;
 	b->abi_version = DF_ABI_VERSION;
-	b->flags = o->raw_root ? DF_BOOT_RAW_ROOT : 0;
+	b->flags = (o->raw_root ? DF_BOOT_RAW_ROOT : 0) | (vm->has_events ? DF_BOOT_EVENTS : 0);
+	b->in_bytes = vm->memory.range[MEMORY_IN].bytes;
+	b->out_bytes = vm->memory.range[MEMORY_OUT].bytes;
+	b->event.reply_max = b->out_bytes - DF_OUT_REPLY;
+	b->event.log_max = DF_OUT_LOG_MAX;
 	b->arena_bytes = vm->memory.range[MEMORY_ARENA].bytes;
 	b->arena_max_bytes = memory;
 	b->kheap_bytes = vm->memory.range[MEMORY_KHEAP].bytes;
@@ -331,31 +372,43 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 	b->feature_count = vm->kernel.feature_count;
 	memcpy(b->feature, vm->kernel.feature, sizeof(b->feature));
 	b->xcr0 = vm->xcr0;
+	b->xsave_bytes = cpuid_xsave_bytes(vm->xcr0);
 	b->pid = (uint32_t)getpid();
 	gethostname(b->host_name, sizeof(b->host_name) - 1);
 	if (getrandom(b->random, sizeof(b->random), 0) != sizeof(b->random))
 		return df_err_set(err, -EIO, "no random bytes from the host");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3 && !vm->has_events; i++)
 		stream_stat(i, &b->stream[i]);
 	return put_strings(vm, b->stack_bytes / 2, err);
 }
 
-int vm_create(struct vm *vm, const struct options *o, struct df_err *err)
+int vm_open(struct vm *vm, const struct options *o, struct df_err *err)
 {
 	int r;
 
 	vm->options = o;
+	vm->program = o->program;
+	vm->iopl3 = o->test_iopl3;
 	if (o->memory_bytes < MIB || o->memory_bytes > DF_ARENA_MAX)
 		return df_err_set(err, -EINVAL, "memory must be between 1 MiB and %llu GiB",
 			DF_ARENA_MAX >> 30);
 	r = kernel_image_open(&vm->kernel, o->kernel, o->features, err);
-	r = r ? r : open_kvm(vm, err);
-	r = r ? r : build_memory(vm, err);
+	r = r ? r : vm_open_kvm(&vm->kvm_fd, err);
+	r = r ? r : cpuid_load(vm->kvm_fd, o->host_cache, err);
+	r = r ? r : make_vm(vm, err);
+	return r ? r : open_root(vm, err);
+}
+
+int vm_create(struct vm *vm, struct df_err *err)
+{
+	int r = build_memory(vm, err);
+
 	r = r ? r : vcpu_create(vm, err);
 	r = r ? r : fill_boot(vm, err);
-	r = r ? r : events_init(vm, err);
 	r = r ? r : clock_fill(vm, &vm->boot->time, err);
-	r = r ? r : vcpu_start_state(vm, err);
+	r = r ? r
+	      : vcpu_start_state(vm, vm->kernel.entry, vm->kernel.stub_syscall,
+			vm->options->test_iopl3, err);
 	if (r == -ENOMEM && !err->code)
 		df_err_set(err, r, "no room for page tables");
 	else if (r && !err->code)
@@ -363,17 +416,44 @@ int vm_create(struct vm *vm, const struct options *o, struct df_err *err)
 	return r;
 }
 
-void vm_end(struct vm *vm, int exit_status, const char *fmt, ...)
+static void say(struct vm *vm, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void say(struct vm *vm, const char *fmt, va_list args)
+{
+	size_t room = sizeof(vm->text) - vm->text_bytes;
+	int n;
+
+	if (!vm->has_events) {
+		vfprintf(stderr, fmt, args);
+		return;
+	}
+	n = vsnprintf(vm->text + vm->text_bytes, room, fmt, args);
+	if (n > 0)
+		vm->text_bytes += (uint32_t)((size_t)n < room ? (size_t)n : room - 1);
+}
+
+void vm_say(struct vm *vm, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(vm, fmt, args);
+	va_end(args);
+}
+
+void vm_end(struct vm *vm, enum df_outcome outcome, int status, const char *fmt, ...)
 {
 	va_list args;
 
 	vm->ended = true;
-	vm->exit_status = exit_status;
+	vm->outcome = outcome;
+	vm->status = status;
 	if (!fmt)
 		return;
-	fputs("dayfly: ", stderr);
+	vm_say(vm, "dayfly: ");
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(vm, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	vm_say(vm, "\n");
 }

@@ -190,9 +190,9 @@ static void check_buffer(const void *buf, uint64_t bytes)
 	check(at < arena->bytes && bytes <= arena->bytes - at);
 }
 
-int64_t stream_read(int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_read(const struct vm *of, int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
 {
-	(void)deadline_ns;
+	(void)of, (void)deadline_ns;
 	check(stream >= 0 && stream < 3);
 	check_buffer(buf, bytes);
 	if (bytes) {
@@ -202,14 +202,14 @@ int64_t stream_read(int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
 	return (int64_t)bytes;
 }
 
-int64_t stream_write(int stream, const void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_write(const struct vm *of, int stream, const void *buf, uint64_t bytes, uint64_t deadline_ns)
 {
-	return stream_read(stream, (void *)(uintptr_t)buf, bytes, deadline_ns);
+	return stream_read(of, stream, (void *)(uintptr_t)buf, bytes, deadline_ns);
 }
 
-unsigned streams_wait(unsigned interest, uint64_t deadline_ns)
+unsigned streams_wait(const struct vm *of, unsigned interest, uint64_t deadline_ns)
 {
-	(void)deadline_ns;
+	(void)of, (void)deadline_ns;
 	check(interest < 8);
 	return interest;
 }
@@ -253,7 +253,7 @@ static void vm_new(void)
 	memset(&vm, 0, sizeof(vm));
 	mapping_count = 0;
 	running = true;
-	if (vm_create(&vm, &options, &err)) {
+	if (vm_open(&vm, &options, &err) || vm_create(&vm, &err) || events_init(&vm, &err)) {
 		printf("vm_create: %s\n", err.text);
 		abort();
 	}
@@ -266,6 +266,7 @@ static void vm_drop(void)
 	close(vm.vm_fd);
 	close(vm.vcpu_fd);
 	close(vm.kernel.fd);
+	close(vm.root_fd);
 	for (int r = 0; r < MEMORY_REGIONS; r++)
 		ASAN_UNPOISON_MEMORY_REGION(vm.memory.range[r].host + vm.memory.range[r].bytes,
 			BEHIND);
