@@ -55,14 +55,20 @@ struct flag {
 	int (*set)(void *options, const char *value, struct df_err *err);
 };
 
+/* Flags and what they set. A command has a list of these, the last with both NULL. */
+struct flag_set {
+	const struct flag *flags; /* ends with a row without a name */
+	void *options;
+};
+
 #define FLAGS_HELP 1 /* flags_parse: --help was given */
 
 /*
- * Reads flags from argv[1] up to the first word that is none, or past a "--". `flags` ends with a row without a name. Returns 0 with *next
- * at the first word after them, FLAGS_HELP, or -EINVAL with *err set, naming the nearest flag there is.
+ * Reads flags from argv[1] up to the first word that is none, or past a "--". Returns 0 with *next at the first word after
+ * them, FLAGS_HELP, or -EINVAL with *err set, naming the nearest flag there is.
  */
-int flags_parse(const struct flag *flags, void *options, int argc, char **argv, int *next,
-	struct df_err *err) __attribute__((warn_unused_result));
+int flags_parse(const struct flag_set *sets, int argc, char **argv, int *next, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /* Prints a command's flags, one a line, for its help. */
 void flags_print(const struct flag *flags);

@@ -77,12 +77,12 @@ void command_doctor_help(void)
 
 int command_doctor(int argc, char **argv)
 {
-	const struct flag none[] = {{0}};
+	const struct flag_set none[] = {{0}};
 	struct df_err err;
 	int next, result;
 	bool good;
 
-	result = flags_parse(none, NULL, argc, argv, &next, &err);
+	result = flags_parse(none, argc, argv, &next, &err);
 	if (result == FLAGS_HELP) {
 		command_doctor_help();
 		return CLI_OK;

@@ -8,11 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct flag *find_flag(const struct flag *flags, const char *word, size_t length)
+/* The flag of this name; *options is then what it sets. */
+static const struct flag *find_flag(const struct flag_set *sets, const char *word, size_t length,
+	void **options)
 {
-	for (; flags->name; flags++) {
-		if (strlen(flags->name) == length && memcmp(flags->name, word, length) == 0)
-			return flags;
+	for (; sets->flags; sets++) {
+		for (const struct flag *flag = sets->flags; flag->name; flag++) {
+			if (strlen(flag->name) == length && memcmp(flag->name, word, length) == 0) {
+				*options = sets->options;
+				return flag;
+			}
+		}
 	}
 	return NULL;
 }
@@ -45,7 +51,7 @@ const char *nearest_name(const char *word, const char *const *names)
 	return nearest;
 }
 
-static int unknown_flag(const struct flag *flags, const char *word, size_t length,
+static int unknown_flag(const struct flag_set *sets, const char *word, size_t length,
 	struct df_err *err)
 {
 	const char *nearest = NULL;
@@ -53,9 +59,11 @@ static int unknown_flag(const struct flag *flags, const char *word, size_t lengt
 	char name[64];
 
 	snprintf(name, sizeof(name), "%.*s", (int)length, word);
-	for (; flags->name; flags++) {
-		if (is_nearer(name, flags->name, &best))
-			nearest = flags->name;
+	for (; sets->flags; sets++) {
+		for (const struct flag *flag = sets->flags; flag->name; flag++) {
+			if (is_nearer(name, flag->name, &best))
+				nearest = flag->name;
+		}
 	}
 	df_err_set(err, -EINVAL, "there is no flag %.*s", (int)length, word);
 	if (nearest)
@@ -66,15 +74,16 @@ static int unknown_flag(const struct flag *flags, const char *word, size_t lengt
 }
 
 /* Takes the flag at argv[*at] and its value; *at is then at the next word. */
-static int take_flag(const struct flag *flags, void *options, int argc, char **argv, int *at,
+static int take_flag(const struct flag_set *sets, int argc, char **argv, int *at,
 	struct df_err *err)
 {
 	const char *word = argv[*at], *equals = strchr(word, '='), *value = NULL;
 	size_t length = equals ? (size_t)(equals - word) : strlen(word);
-	const struct flag *flag = find_flag(flags, word, length);
+	void *options = NULL;
+	const struct flag *flag = find_flag(sets, word, length, &options);
 
 	if (!flag)
-		return unknown_flag(flags, word, length, err);
+		return unknown_flag(sets, word, length, err);
 	(*at)++;
 	if (flag->value) {
 		value = equals ? equals + 1 : *at < argc ? argv[(*at)++] : NULL;
@@ -87,8 +96,7 @@ static int take_flag(const struct flag *flags, void *options, int argc, char **a
 	return flag->set(options, value, err);
 }
 
-int flags_parse(const struct flag *flags, void *options, int argc, char **argv, int *next,
-	struct df_err *err)
+int flags_parse(const struct flag_set *sets, int argc, char **argv, int *next, struct df_err *err)
 {
 	int at = 1;
 
@@ -101,7 +109,7 @@ int flags_parse(const struct flag *flags, void *options, int argc, char **argv, 
 		}
 		if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
 			return FLAGS_HELP;
-		error = take_flag(flags, options, argc, argv, &at, err);
+		error = take_flag(sets, argc, argv, &at, err);
 		if (error)
 			return error;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of flags.c, and of the flags and the environment of `dayfly run`. */
-#include "cli/run.h"
+/* Tests of flags.c, and of the flags and the environment that guests are made with. */
+#include "cli/program.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,20 +12,32 @@
 
 #include <cmocka.h>
 
-static struct run_options options;
+static struct program_options options;
+static bool switched;
 static struct df_err err;
 static int next;
+
+static int set_switch(void *into, const char *value, struct df_err *e)
+{
+	(void)e;
+	*(bool *)into = value == NULL;
+	return 0;
+}
+
+static const struct flag more_flags[] = {{"--switch", NULL, "", set_switch}, {0}};
 
 /* Parses a NULL-ended command line that begins with the command's name. */
 static int parse(char *const *words)
 {
+	const struct flag_set sets[] = {{program_flags, &options}, {more_flags, &switched}, {0}};
 	int count = 0;
 
+	switched = false;
 	while (words[count])
 		count++;
 	err = (struct df_err){0};
-	run_options_init(&options);
-	return flags_parse(run_flags, &options, count, (char **)words, &next, &err);
+	program_options_init(&options);
+	return flags_parse(sets, count, (char **)words, &next, &err);
 }
 
 #define WORDS(...) ((char *const[]){"run", __VA_ARGS__, NULL})
@@ -71,16 +83,14 @@ static void test_durations(void **state)
 static void test_values_and_order(void **state)
 {
 	(void)state;
-	assert_int_equal(parse(WORDS("--memory", "64M", "--timeout=2s", "--stats", "prog",
-				 "--trace")),
-		0);
+	assert_int_equal(parse(WORDS("--memory", "64M", "--workdir=/data", "prog", "--switch")), 0);
 	assert_true(options.memory_bytes == 64 << 20);
-	assert_int_equal(options.timeout_ms, 2000);
-	assert_true(options.stats);
+	assert_string_equal(options.workdir, "/data");
 	/* Flags behind the program are the program's. */
-	assert_false(options.trace);
-	assert_int_equal(next, 5);
-	assert_int_equal(parse(WORDS("--stats", "--", "--prog")), 0);
+	assert_false(switched);
+	assert_int_equal(next, 4);
+	assert_int_equal(parse(WORDS("--switch", "--", "--prog")), 0);
+	assert_true(switched);
 	assert_int_equal(next, 3);
 	assert_int_equal(parse(WORDS("--help")), FLAGS_HELP);
 }
@@ -94,8 +104,8 @@ static void test_mistakes(void **state)
 	assert_string_equal(err.text, "there is no flag --xyzzy; --help lists those there are");
 	assert_int_equal(parse(WORDS("--memory")), -EINVAL);
 	assert_string_equal(err.text, "--memory needs a value: --memory SIZE");
-	assert_int_equal(parse(WORDS("--stats=1", "x")), -EINVAL);
-	assert_string_equal(err.text, "--stats takes no value");
+	assert_int_equal(parse(WORDS("--switch=1", "x")), -EINVAL);
+	assert_string_equal(err.text, "--switch takes no value");
 	assert_int_equal(parse(WORDS("--workdir", "data", "x")), -EINVAL);
 	assert_int_equal(parse(WORDS("--file", "/etc/passwd:x", "x")), -EINVAL);
 	assert_int_equal(parse(WORDS("--env", "=x", "x")), -EINVAL);
@@ -105,16 +115,16 @@ static void test_features(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(WORDS("--no-feature", "tmp", "--no-feature", "files", "x")), 0);
-	assert_false(options.features[RUN_TMP]);
-	assert_false(options.features[RUN_FILES]);
-	assert_true(options.features[RUN_SIGNALS]);
+	assert_false(options.features[FEATURE_TMP]);
+	assert_false(options.features[FEATURE_FILES]);
+	assert_true(options.features[FEATURE_SIGNALS]);
 	assert_int_equal(parse(WORDS("--no-feature", "tmp", "--feature", "tmp", "x")), 0);
-	assert_true(options.features[RUN_TMP]);
+	assert_true(options.features[FEATURE_TMP]);
 	/* tmp needs files: they come and go together. */
 	assert_int_equal(parse(WORDS("--no-feature", "files", "x")), 0);
-	assert_false(options.features[RUN_TMP]);
+	assert_false(options.features[FEATURE_TMP]);
 	assert_int_equal(parse(WORDS("--no-feature", "files", "--feature", "tmp", "x")), 0);
-	assert_true(options.features[RUN_FILES]);
+	assert_true(options.features[FEATURE_FILES]);
 	assert_int_equal(parse(WORDS("--feature", "core", "x")), 0);
 	assert_int_equal(parse(WORDS("--no-feature", "core", "x")), -EINVAL);
 	assert_int_equal(parse(WORDS("--no-feature", "signal", "x")), -EINVAL);
@@ -132,14 +142,14 @@ static void test_environment(void **state)
 	assert_int_equal(parse(WORDS("--env", "A=1", "--env", "A=2", "--env", "WANTED", "--env",
 				 "MISSING", "--env", "HOME=/x", "p")),
 		0);
-	assert_string_equal(run_env(&options, "PATH"), RUN_GUEST_PATH);
-	assert_string_equal(run_env(&options, "HOME"), "/x");
-	assert_string_equal(run_env(&options, "LANG"), "C.UTF-8");
-	assert_string_equal(run_env(&options, "A"), "2");
-	assert_string_equal(run_env(&options, "WANTED"), "2");
-	assert_null(run_env(&options, "SECRET"));
-	assert_null(run_env(&options, "MISSING"));
-	assert_null(run_env(&options, "TZ"));
+	assert_string_equal(program_env(&options, "PATH"), GUEST_PATH);
+	assert_string_equal(program_env(&options, "HOME"), "/x");
+	assert_string_equal(program_env(&options, "LANG"), "C.UTF-8");
+	assert_string_equal(program_env(&options, "A"), "2");
+	assert_string_equal(program_env(&options, "WANTED"), "2");
+	assert_null(program_env(&options, "SECRET"));
+	assert_null(program_env(&options, "MISSING"));
+	assert_null(program_env(&options, "TZ"));
 }
 
 static void test_files(void **state)

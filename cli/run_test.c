@@ -114,7 +114,8 @@ static void test_command_line(void **state)
 				 "--workdir", "/data", "--no-feature", "tmp", program, "--", "-x",
 				 "--", "a b"),
 		0);
-	shows("[run][--kernel][");
+	shows("[run][--host-cache][");
+	shows("][--kernel][");
 	shows("/dayfly-kernel][--root][");
 	shows("/cache/dayfly/roots/");
 	shows(path_words);

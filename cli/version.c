@@ -11,11 +11,11 @@ void command_version_help(void)
 
 int command_version(int argc, char **argv)
 {
-	const struct flag none[] = {{0}};
+	const struct flag_set none[] = {{0}};
 	struct df_err err;
 	int next, result;
 
-	result = flags_parse(none, NULL, argc, argv, &next, &err);
+	result = flags_parse(none, argc, argv, &next, &err);
 	if (result == FLAGS_HELP) {
 		command_version_help();
 		return CLI_OK;

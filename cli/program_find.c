@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `dayfly run`: from the word on the command line to the program's path. */
-#include "cli/run.h"
+/* From the word on the command line to the program's path: see program.h. */
+#include "cli/program.h"
 
 #include "host/cleanup.h"
 #include "host/path.h"
@@ -45,7 +45,7 @@ static bool is_shim(const char *path, size_t directory_length)
 
 static bool on_guest_path(const char *directory, size_t length)
 {
-	const char *part = RUN_GUEST_PATH;
+	const char *part = GUEST_PATH;
 
 	while (*part) {
 		size_t part_length = strcspn(part, ":");
@@ -65,7 +65,7 @@ static int not_found(const char *typed, struct df_err *err)
 	return CLI_NOT_FOUND;
 }
 
-static int found(struct run_program *program, const char *path, size_t directory_length,
+static int found(struct program *program, const char *path, size_t directory_length,
 	struct df_err *err)
 {
 	program->path = df_path_absolute(path);
@@ -76,14 +76,14 @@ static int found(struct run_program *program, const char *path, size_t directory
 	return CLI_OK;
 }
 
-static int search_path(struct run_program *program, struct df_err *err)
+static int search_path(struct program *program, struct df_err *err)
 {
 	const char *part = getenv("PATH");
 	DF_FREE char *shim = NULL;
 	size_t shim_directory = 0;
 
 	if (!part)
-		part = RUN_GUEST_PATH;
+		part = GUEST_PATH;
 	while (*part) {
 		size_t length = strcspn(part, ":");
 		DF_FREE char *path = df_format("%.*s%s%s", (int)length, part, length ? "/" : "./",
@@ -110,7 +110,7 @@ static int search_path(struct run_program *program, struct df_err *err)
 	return shim ? found(program, shim, shim_directory, err) : not_found(program->typed, err);
 }
 
-static int use_path(struct run_program *program, struct df_err *err)
+static int use_path(struct program *program, struct df_err *err)
 {
 	struct stat now;
 
@@ -135,17 +135,17 @@ static int use_path(struct run_program *program, struct df_err *err)
 	return CLI_OK;
 }
 
-int run_find(struct run_program *program, struct df_err *err)
+int program_find(struct program *program, struct df_err *err)
 {
 	if (*program->typed == '\0')
 		return df_err_set(err, CLI_NOT_FOUND, "the name of the program is empty");
 	return strchr(program->typed, '/') ? use_path(program, err) : search_path(program, err);
 }
 
-int run_find_in_root(struct run_program *program, const struct run_options *options,
+int program_find_in_root(struct program *program, const struct program_options *options,
 	const char *root, struct df_err *err)
 {
-	const char *part = run_env(options, "PATH");
+	const char *part = program_env(options, "PATH");
 
 	program->argv0 = program->typed;
 	if (strchr(program->typed, '/')) {
