@@ -39,8 +39,7 @@ enum jail_profile { JAIL_FREEZE, JAIL_SERVE };
  *
  * 0, or -errno with *err set: the process is half jailed then and should end.
  */
-int jail_enter(enum jail_profile profile, uint64_t keep, struct df_err *err)
-	__attribute__((warn_unused_result));
+int jail_enter(uint64_t keep, struct df_err *err) __attribute__((warn_unused_result));
 
 /*
  * Locks the jail, for all threads, before the first guest instruction. Closes every descriptor that is not
