@@ -154,6 +154,9 @@ static void switch_to(struct thread *next)
 	arch_set_fs_base(next->fs_base);
 	arch_set_gs_base(next->gs_base);
 	arch_xrstor(next->xsave);
+	/* A tick up to here may have marked `prev`, which may sleep for long. */
+	if (tick_seen)
+		next->work |= WORK_RESCHED;
 	arch_switch(prev, next);
 	reap();
 }
@@ -252,6 +255,7 @@ int thread_sleep(uint64_t deadline_ns)
 		struct thread *thread;
 	} s = {.thread = current};
 
+	host_events();
 	timers_run();
 	if (current->woken) {
 		current->woken = false;
@@ -497,9 +501,10 @@ void return_work(void)
 	struct thread *t = current;
 
 	do {
-		unsigned work = t->work;
+		/* At once: a tick may set WORK_RESCHED between any two instructions. */
+		unsigned work =
+			__atomic_exchange_n(&t->work, t->work & WORK_EXIT, __ATOMIC_RELAXED);
 
-		t->work &= ~(WORK_RESCHED | WORK_RETURN | WORK_SIGNAL);
 		host_events();
 		if (work & WORK_EXIT)
 			thread_exit(0);
@@ -516,7 +521,8 @@ void return_work(void)
 			signal_hooks.deliver();
 		}
 	} while (t->work & ~WORK_RETURN);
-	t->work = 0;
+	/* A tick that comes now is seen on the way out (entry.S). */
+	__atomic_and_fetch(&t->work, ~WORK_RETURN, __ATOMIC_RELAXED);
 }
 
 void signal_post(int signal)
