@@ -20,8 +20,8 @@
 /* The request can not be honoured and no correct kernel makes it. */
 static int64_t malformed(struct vm *vm, const struct df_request *q, const char *why)
 {
-	vm_end(vm, DF_OUTCOME_STOPPED, 0,
-		"stopped: the guest made an invalid request (%u: %s)", q->call, why);
+	vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the guest made an invalid request (%u: %s)",
+		q->call, why);
 	return -EINVAL;
 }
 

@@ -119,7 +119,8 @@ int events_thread(struct vm *vm, struct df_err *err)
 	signal(SIGBUS, on_bus);
 	r = make_timer(CLOCK_MONOTONIC, TICK_SIGNAL, &e->tick, &e->tick_made, err);
 	r = r ? r : make_timer(CLOCK_MONOTONIC, LIMIT_SIGNAL, &e->wall, &e->wall_made, err);
-	return r ? r : make_timer(CLOCK_THREAD_CPUTIME_ID, LIMIT_SIGNAL, &e->cpu, &e->cpu_made, err);
+	return r ? r
+		 : make_timer(CLOCK_THREAD_CPUTIME_ID, LIMIT_SIGNAL, &e->cpu, &e->cpu_made, err);
 }
 
 int events_init(struct vm *vm, struct df_err *err)

@@ -30,6 +30,7 @@ struct kernel_image {
 	gva_t stub_vectors, stub_tick, stub_syscall;
 	gva_t stub_frames, stub_frames_end; /* constant iretq frames of five words */
 	uint64_t pages; /* of all chosen segments */
+	uint32_t build; /* CRC-32C of their bytes, when they have been loaded */
 };
 
 /*

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "freeze.h"
 #include "report.h"
+#include "serve.h"
 #include "streams.h"
 #include "vm.h"
 
@@ -50,6 +52,10 @@ int main(int argc, char **argv, char **envp)
 {
 	if (argc >= 2 && !strcmp(argv[1], "run"))
 		return run(argc - 2, argv + 2, envp);
+	if (argc >= 2 && !strcmp(argv[1], "freeze"))
+		return freeze_main(argc - 2, argv + 2, envp);
+	if (argc >= 2 && !strcmp(argv[1], "serve"))
+		return serve_main(argc - 2, argv + 2);
 	fprintf(stderr, "dayfly-monitor is started by dayfly; try: dayfly run PROGRAM\n");
 	return 125;
 }

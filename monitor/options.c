@@ -29,6 +29,8 @@ static int parse_flag(struct options *o, const char *name)
 		o->stats = true;
 	else if (!strcmp(name, "--trace"))
 		o->trace = true;
+	else if (!strcmp(name, "--no-jail"))
+		o->no_jail = true;
 	else if (!strcmp(name, "--test-iopl3"))
 		o->test_iopl3 = true;
 	else
@@ -103,4 +105,19 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 	o->argc = argc - i - 1;
 	o->argv = argv + i + 1;
 	return o->trace ? add_trace(o, err) : 0;
+}
+
+int options_parse_serve(struct options *o, int argc, char **argv, struct df_err *err)
+{
+	*o = (struct options){0};
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "--no-jail"))
+			o->no_jail = true;
+		else if (!strcmp(argv[i], "--host-cache") && i + 1 < argc)
+			o->host_cache = argv[++i];
+		else
+			return df_err_set(err, -EINVAL,
+				"usage: dayfly-monitor serve [--no-jail] [--host-cache FILE]");
+	}
+	return 0;
 }

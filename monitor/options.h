@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What `dayfly-monitor run` was asked to do. The CLI writes these arguments; the environment of the
+ * What `dayfly-monitor run` or `freeze` was asked to do. The CLI writes these arguments; the environment of the
  * monitor is the program's.
  */
 #ifndef MONITOR_OPTIONS_H
@@ -21,6 +21,7 @@ struct options {
 	uint64_t memory_bytes;
 	uint64_t timeout_ms; /* 0: none */
 	bool raw_root, stats, trace;
+	bool no_jail; /* freeze and serve */
 	bool test_iopl3; /* emulated AMD-V has no I/O bitmap for a busy TSS */
 	int argc;
 	char **argv; /* the program's, argv[0] first */
@@ -29,5 +30,7 @@ struct options {
 
 /* Reads the command line. -EINVAL with *err set when it is wrong. Strings are borrowed. */
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct df_err *err);
+/* The same for `dayfly-monitor serve`, which has few. */
+int options_parse_serve(struct options *o, int argc, char **argv, struct df_err *err);
 
 #endif

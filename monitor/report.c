@@ -135,11 +135,13 @@ void report_fault(struct vm *vm, const uint8_t *data)
 	maps[sizeof(maps) - 1] = 0;
 	report_clean(maps);
 	if (!signal_name(f.signal)) {
-		vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the guest reported a crash with signal %u", f.signal);
+		vm_end(vm, DF_OUTCOME_STOPPED, 0,
+			"stopped: the guest reported a crash with signal %u", f.signal);
 		return;
 	}
 	describe(what, sizeof(what), &f);
-	vm_say(vm, "dayfly: %s died of %s%s\n", vm->program, signal_name(f.signal), what);
+	vm_say(vm, "%s%s died of %s%s\n", vm->has_events ? "" : "dayfly: ", vm->program,
+		signal_name(f.signal), what);
 	print_regs(vm, &f.regs);
 	/* A jailed monitor can start no helper. */
 	if (!vm->has_events)

@@ -16,7 +16,8 @@ static void handle_io(struct vm *vm)
 		run->io.count != 1) {
 		/* Only the test that gives ring 3 every port can come here with another one. */
 		if (!vm->iopl3 || vcpu_protection_fault(vm))
-			vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the guest used I/O port %#x", run->io.port);
+			vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the guest used I/O port %#x",
+				run->io.port);
 		return;
 	}
 	vm_hypercall(vm);

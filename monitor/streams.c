@@ -64,7 +64,8 @@ static int64_t wait_stream(const struct vm *vm, int stream, short what, uint64_t
 	return r == 1 ? 0 : r == 0 ? -EAGAIN : r;
 }
 
-int64_t stream_read(const struct vm *vm, int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_read(const struct vm *vm, int stream, void *buf, uint64_t bytes,
+	uint64_t deadline_ns)
 {
 	for (;;) {
 		int64_t r = wait_stream(vm, stream, POLLIN, deadline_ns);
@@ -79,7 +80,8 @@ int64_t stream_read(const struct vm *vm, int stream, void *buf, uint64_t bytes, 
 	}
 }
 
-int64_t stream_write(const struct vm *vm, int stream, const void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_write(const struct vm *vm, int stream, const void *buf, uint64_t bytes,
+	uint64_t deadline_ns)
 {
 	uint64_t done = 0;
 

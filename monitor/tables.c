@@ -275,7 +275,8 @@ int tables_reset(struct tables *t, const uint8_t *pristine)
 	for (unsigned i = 0; i < t->undo_count; i++)
 		apply_add(t, t->undo[i].entry, t->undo[i].va);
 	if (used > t->clean)
-		memset(r->host + (t->clean << DF_PAGE_SHIFT), 0, (used - t->clean) << DF_PAGE_SHIFT);
+		memset(r->host + (t->clean << DF_PAGE_SHIFT), 0,
+			(used - t->clean) << DF_PAGE_SHIFT);
 	t->clean = used;
 	t->changed = t->overflow = false;
 	t->undo_count = 0;

@@ -5,12 +5,16 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "guest_cpuid.h"
 #include "vm.h"
 
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE 2
+#endif
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_SFMASK 0xc0000084
@@ -184,4 +188,25 @@ int vcpu_get_regs(struct vm *vm, struct kvm_regs *regs)
 		return -EIO;
 	vm->run->immediate_exit = 0;
 	return ioctl(vm->vcpu_fd, KVM_GET_REGS, regs) ? -errno : 0;
+}
+
+/*
+ * On paravirtual KVM data selectors leak from guest to guest and into the monitor, and KVM neither shows
+ * nor sets them. Loading them touches the FS base, where the C library's thread pointer is.
+ */
+void vcpu_clean_selectors(void)
+{
+	uint64_t fs;
+
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		return;
+	__asm__ volatile("rdfsbase %0\n\t"
+			 "mov %1, %%ds\n\t"
+			 "mov %1, %%es\n\t"
+			 "mov %1, %%fs\n\t"
+			 "mov %1, %%gs\n\t"
+			 "wrfsbase %0"
+			 : "=&r"(fs)
+			 : "r"(0)
+			 : "memory");
 }

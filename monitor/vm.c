@@ -4,6 +4,7 @@
  * root image and the boot page. Everything is in place before the first guest instruction; there is
  * no real mode, no firmware and no probing.
  */
+#include <base/crc32c.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,8 @@ static int load_segment(struct vm *vm, const struct kernel_segment *s, struct df
 	if (pread(vm->kernel.fd, system_host(vm, gpa), s->file_bytes, (off_t)s->offset) !=
 		(ssize_t)s->file_bytes)
 		return df_err_set(err, -EIO, "the kernel image is shorter than it says");
+	if (vm->has_events)
+		vm->kernel.build = df_crc32c(vm->kernel.build, system_host(vm, gpa), s->file_bytes);
 	return tables_map(&vm->tables, s->va, s->pages, gpa, prot, TABLES_USER);
 }
 
@@ -416,8 +419,7 @@ int vm_create(struct vm *vm, struct df_err *err)
 	return r;
 }
 
-static void say(struct vm *vm, const char *fmt, va_list args)
-	__attribute__((format(printf, 2, 0)));
+static void say(struct vm *vm, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 
 static void say(struct vm *vm, const char *fmt, va_list args)
 {
@@ -451,7 +453,8 @@ void vm_end(struct vm *vm, enum df_outcome outcome, int status, const char *fmt,
 	vm->status = status;
 	if (!fmt)
 		return;
-	vm_say(vm, "dayfly: ");
+	if (!vm->has_events)
+		vm_say(vm, "dayfly: ");
 	va_start(args, fmt);
 	say(vm, fmt, args);
 	va_end(args);

@@ -95,13 +95,16 @@ void vm_hypercall(struct vm *vm);
 
 /* vCPU registers, MSRs and vector state for the first instruction (vcpu.c). */
 int vcpu_create(struct vm *vm, struct df_err *err);
-int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3, struct df_err *err);
+int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3,
+	struct df_err *err);
 /* Asks for a tick (vector DF_VECTOR_TICK) as soon as the guest can take one. */
 void vcpu_request_tick(struct vm *vm);
 /* For the test without an I/O bitmap: finishes the pending I/O and lets the guest see #GP. 0 or -errno. */
 int vcpu_protection_fault(struct vm *vm);
 /* Registers of a vCPU that came out with an `out`, as they are behind it. */
 int vcpu_get_regs(struct vm *vm, struct kvm_regs *regs);
+/* Before a thawed guest is entered: loads null selectors. */
+void vcpu_clean_selectors(void);
 /* Injects a requested tick if the guest can take it now; else asks KVM for a window. */
 void vcpu_inject(struct vm *vm);
 
@@ -133,6 +136,7 @@ void events_take(struct vm *vm);
 bool events_pending(const struct vm *vm);
 struct pollfd;
 /* ppoll that a host event interrupts (-1, EINTR), also one that came just before. */
-int events_wait(const struct vm *vm, struct pollfd *fds, unsigned n, const struct timespec *timeout);
+int events_wait(const struct vm *vm, struct pollfd *fds, unsigned n,
+	const struct timespec *timeout);
 
 #endif

@@ -24,16 +24,21 @@ static int enable_rings(int vm_fd)
 	return ioctl(vm_fd, KVM_ENABLE_CAP, &cap) ? -errno : 0;
 }
 
-int written_init(struct written *w, struct memory *m, struct df_err *err)
+int written_enable(struct memory *m, struct df_err *err)
 {
 	int r = enable_rings(m->vm_fd);
 
 	if (r)
 		return df_err_set(err, r, "KVM has no dirty rings (Linux 5.11 and later have): %s",
 			df_errno_text(r));
+	m->tracked = true;
+	return 0;
+}
+
+int written_init(struct written *w, struct memory *m, struct df_err *err)
+{
 	w->memory = m;
 	w->vm_fd = m->vm_fd;
-	m->tracked = true;
 	for (unsigned i = 0; i < MEMORY_FROZEN; i++) {
 		/* Only what is used of a map costs memory. */
 		w->map[i] = mmap(NULL, map_bytes(m->range[i].max_bytes), PROT_READ | PROT_WRITE,
@@ -76,8 +81,8 @@ void written_add_host(struct written *w, const void *host, uint64_t bytes)
 
 		if (p < range->host || at >= range->plugged)
 			continue;
-		for (uint64_t page = at >> DF_PAGE_SHIFT;
-			page <= (at + bytes - 1) >> DF_PAGE_SHIFT; page++)
+		for (uint64_t page = at >> DF_PAGE_SHIFT; page <= (at + bytes - 1) >> DF_PAGE_SHIFT;
+			page++)
 			written_add(w, r, page);
 		return;
 	}

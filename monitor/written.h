@@ -29,7 +29,9 @@ struct written {
 	uint64_t list[WRITTEN_LIST]; /* page << 8 | region */
 };
 
-/* Before the vCPU is made: asks KVM for dirty rings, makes the maps (regions must be reserved). */
+/* Before the vCPU is made: asks KVM for dirty rings; slots plugged from now on are tracked. */
+int written_enable(struct memory *m, struct df_err *err);
+/* When all regions are reserved: makes the maps. */
 int written_init(struct written *w, struct memory *m, struct df_err *err);
 /* When the vCPU is there: maps its ring. */
 int written_map_ring(struct written *w, int vcpu_fd, struct df_err *err);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Instances for a client: see serve.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest_cpuid.h"
+#include "instance.h"
+#include "jail.h"
+#include "options.h"
+#include "serve.h"
+
+#define STACK_BYTES (64u << 10)
+
+struct server {
+	struct options options;
+	struct wire wire;
+	struct pristine pristine;
+	struct instance *instance;
+	pthread_barrier_t attached, locked;
+	struct df_err attach_err;
+};
+
+/* Does the host have what the program saw when it was frozen? */
+static int check_host(const struct df_snapshot *h, struct df_err *err)
+{
+	uint32_t have[DF_CPU_LEAVES];
+
+	cpuid_features(have);
+	for (unsigned n = 0; n < DF_CPU_LEAVES; n++)
+		if (h->cpu[n] & ~have[n])
+			return df_err_set(err, -ENOTSUP,
+				"the snapshot was taken on a processor with features that this one"
+				" has not (word %u, bits %#x); freeze the program here",
+				n, h->cpu[n] & ~have[n]);
+	if (h->xcr0 != cpuid_xcr0() || h->xsave_bytes != cpuid_xsave_bytes(h->xcr0))
+		return df_err_set(err, -ENOTSUP,
+			"the snapshot was taken on a processor with other vector registers;"
+			" freeze the program here");
+	if (h->abi_version != DF_ABI_VERSION)
+		return df_err_set(err, -ENOTSUP,
+			"the snapshot's kernel is of version %u, this monitor of version %u; freeze the"
+			" program again",
+			h->abi_version, DF_ABI_VERSION);
+	return 0;
+}
+
+static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
+{
+	const struct df_snapshot *h = &s->pristine.header;
+	struct instance_set set = {
+		.kvm_fd = kvm_fd,
+		.root_fd = h->root_offset ? s->wire.snapshot_fd : s->wire.root_fd,
+		.pristine = &s->pristine,
+		.in_bytes = s->wire.start.in_bytes,
+		.out_bytes = s->wire.start.out_bytes,
+		.verify = s->wire.start.flags & DF_START_VERIFY,
+	};
+	int r = 0;
+
+	if (set.root_fd < 0)
+		return df_err_set(err, -EINVAL, "the snapshot needs its root image");
+	if (DF_OUT_REPLY + h->out.reply_bytes > set.out_bytes)
+		return df_err_set(err, -EINVAL,
+			"what the program wrote before it was frozen is larger than the slot");
+	s->instance = calloc(s->wire.start.instances, sizeof(*s->instance));
+	if (!s->instance)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	for (unsigned n = 0; n < s->wire.start.instances && !r; n++)
+		r = instance_create(&s->instance[n], &set, &s->wire.slot[n], n, err);
+	return r;
+}
+
+struct start {
+	struct server *server;
+	struct instance *instance;
+};
+
+static void *instance_thread(void *arg)
+{
+	struct start start = *(struct start *)arg;
+	struct df_err err = {0};
+
+	free(arg);
+	if (instance_attach(start.instance, &err))
+		start.server->attach_err = err;
+	pthread_barrier_wait(&start.server->attached);
+	pthread_barrier_wait(&start.server->locked);
+	instance_serve(start.instance, &err);
+	/* The client sees the socket close, and what the event that did it was. */
+	fprintf(stderr, "dayfly-monitor: %s\n", err.text);
+	_exit(1);
+}
+
+static int start_threads(struct server *s, struct df_err *err)
+{
+	unsigned count = s->wire.start.instances;
+	pthread_attr_t attributes;
+	int r = pthread_attr_init(&attributes);
+
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	pthread_barrier_init(&s->attached, NULL, count + 1);
+	pthread_barrier_init(&s->locked, NULL, count + 1);
+	for (unsigned n = 0; n < count && !r; n++) {
+		struct start *start = malloc(sizeof(*start));
+		pthread_t thread;
+
+		if (!start)
+			return df_err_set(err, -ENOMEM, "out of memory");
+		*start = (struct start){s, &s->instance[n]};
+		r = pthread_create(&thread, &attributes, instance_thread, start);
+	}
+	if (r)
+		return df_err_set(err, -r, "no threads: %s", df_errno_text(r));
+	pthread_barrier_wait(&s->attached);
+	return s->attach_err.code ? df_err_set(err, s->attach_err.code, "%s", s->attach_err.text)
+				  : 0;
+}
+
+static int set_up(struct server *s, int argc, char **argv, struct df_err *err)
+{
+	int kvm_fd = -1, r = options_parse_serve(&s->options, argc, argv, err);
+
+	r = r ? r : vm_open_kvm(&kvm_fd, err);
+	r = r ? r : cpuid_load(kvm_fd, s->options.host_cache, err);
+	if (!r && !s->options.no_jail)
+		r = jail_enter(1ULL << kvm_fd, err);
+	r = r ? r : wire_receive(&s->wire, true, err);
+	r = r ? r : pristine_open(&s->pristine, s->wire.snapshot_fd, err);
+	r = r ? r : check_host(&s->pristine.header, err);
+	r = r ? r : make_instances(s, kvm_fd, err);
+	r = r ? r : start_threads(s, err);
+	if (!r && !s->options.no_jail)
+		r = jail_lock(JAIL_SERVE, err);
+	return r;
+}
+
+int serve_main(int argc, char **argv)
+{
+	static struct server s;
+	static struct df_err err;
+	uint64_t start = clock_now_ns();
+	struct df_ready ready = {0};
+
+	if (set_up(&s, argc, argv, &err)) {
+		wire_refuse(&err);
+		return 1;
+	}
+	ready.setup_ns = clock_now_ns() - start;
+	ready.wait_point = s.pristine.header.wait_point;
+	ready.boot_ns = s.pristine.header.boot_ns;
+	ready.snapshot_bytes = s.pristine.header.data_bytes;
+	ready.event_pages = s.pristine.header.event_pages;
+	pthread_barrier_wait(&s.locked);
+	wire_answer(&ready);
+	wire_wait();
+	_exit(0);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Is it pristine: see verify.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "verify.h"
+
+struct verify {
+	bool seen;
+	struct kvm_xsave xsave;
+	struct kvm_debugregs debug;
+	uint64_t fs, gs;
+};
+
+static const char *const region_name[] = {
+	"arena", "kernel heap", "kernel stacks", "system", "page tables", "out"};
+
+static void leak(struct instance *i, const char *what, uint64_t which)
+{
+	i->leaks++;
+	fprintf(stderr, "dayfly-monitor: not pristine after event %llu: %s %#llx\n",
+		(unsigned long long)i->events, what, (unsigned long long)which);
+}
+
+/* New with each thaw, and read-only to the guest; see struct df_boot_info. */
+static void hide_volatile(struct df_boot_info *b)
+{
+	memset(&b->time, 0, sizeof(b->time));
+	memset(b->random, 0, sizeof(b->random));
+	memset(&b->event, 0, sizeof(b->event));
+	b->pid = b->flags = 0;
+	b->in_bytes = b->out_bytes = 0;
+}
+
+static bool page_differs(const struct instance *i, enum memory_region r, uint64_t page)
+{
+	uint8_t now[DF_PAGE_SIZE], then[DF_PAGE_SIZE];
+
+	memcpy(now, i->vm.memory.range[r].host + (page << DF_PAGE_SHIFT), sizeof(now));
+	memcpy(then, pristine_page(i->pristine, r, page), sizeof(then));
+	if (r == MEMORY_SYSTEM && page << DF_PAGE_SHIFT == i->pristine->header.boot_page) {
+		hide_volatile((void *)now);
+		hide_volatile((void *)then);
+	}
+	/* Edits that undo those of the event: the thawed kernel takes them first of all. */
+	if (r == MEMORY_SYSTEM && i->apply &&
+		page << DF_PAGE_SHIFT == i->pristine->header.apply_page)
+		return false;
+	return memcmp(now, then, sizeof(now));
+}
+
+uint32_t verify_memory(struct instance *i)
+{
+	const struct memory *m = &i->vm.memory;
+
+	i->leaks = 0;
+	for (enum memory_region r = 0; r < MEMORY_OUT; r++)
+		for (uint64_t page = 0; page < m->range[r].plugged >> DF_PAGE_SHIFT; page++)
+			if (page_differs(i, r, page))
+				leak(i, region_name[r], page);
+	return i->leaks;
+}
+
+/* The window is put back when the next event comes. */
+static void verify_window(struct instance *i)
+{
+	for (uint64_t page = 0; page < i->out_bytes >> DF_PAGE_SHIFT; page++)
+		if (page_differs(i, MEMORY_OUT, page))
+			leak(i, region_name[MEMORY_OUT], page);
+}
+
+/* Made by each guest after each thaw, just before the program goes on. */
+static int thawed(struct vm *vm)
+{
+	struct instance *i = (struct instance *)((char *)vm - offsetof(struct instance, vm));
+	struct verify *v = i->verified;
+	struct verify now = {.seen = true};
+	struct kvm_sregs s;
+
+	if (ioctl(vm->vcpu_fd, KVM_GET_XSAVE, &now.xsave) ||
+		ioctl(vm->vcpu_fd, KVM_GET_SREGS, &s) ||
+		ioctl(vm->vcpu_fd, KVM_GET_DEBUGREGS, &now.debug))
+		return -errno;
+	now.fs = s.fs.base;
+	now.gs = s.gs.base;
+	/* DR6 says what the last debug exception was; no code of ring 3 can read it. */
+	now.debug.dr6 = 0;
+	if (!v->seen) {
+		*v = now;
+		return 0;
+	}
+	if (memcmp(&v->xsave, &now.xsave, sizeof(now.xsave)))
+		leak(i, "vector state", 0);
+	if (memcmp(&v->debug, &now.debug, sizeof(now.debug)))
+		leak(i, "debug registers", 0);
+	if (v->fs != now.fs || v->gs != now.gs)
+		leak(i, "FS or GS base", now.fs);
+	return 0;
+}
+
+int verify_init(struct instance *i, struct df_err *err)
+{
+	i->verified = calloc(1, sizeof(*i->verified));
+	if (!i->verified)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	i->vm.thawed = thawed;
+	return 0;
+}
+
+int verify_cpu(struct instance *i)
+{
+	struct kvm_sync_regs want = i->vm.run->s.regs, have;
+	int vcpu = i->vm.vcpu_fd;
+
+	verify_window(i);
+	i->vm.run->immediate_exit = 1;
+	i->vm.run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	if (!ioctl(vcpu, KVM_RUN, 0) || errno != EINTR)
+		return -EIO;
+	have = i->vm.run->s.regs;
+	i->vm.run->immediate_exit = 0;
+	i->vm.run->kvm_valid_regs = 0;
+	if (memcmp(&want.regs, &have.regs, sizeof(want.regs)))
+		leak(i, "registers, RIP", have.regs.rip);
+	if (memcmp(&want.sregs, &have.sregs, sizeof(want.sregs)))
+		leak(i, "system registers", 0);
+	if (memcmp(&want.events.exception, &have.events.exception, sizeof(want.events.exception)) ||
+		memcmp(&want.events.interrupt, &have.events.interrupt,
+			sizeof(want.events.interrupt)))
+		leak(i, "pending exceptions", 0);
+	i->vm.run->s.regs = want;
+	return 0;
+}
