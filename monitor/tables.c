@@ -58,7 +58,7 @@ static uint64_t entry_offset(const struct tables *t, const uint64_t *entry)
 }
 
 /* Lets the stub write the entry once more. */
-static void apply_add(struct tables *t, const uint64_t *entry, gva_t va)
+static void apply_add(struct tables *t, const uint64_t *entry, gva_t va, bool wide)
 {
 	struct df_apply *a = t->apply;
 
@@ -66,13 +66,14 @@ static void apply_add(struct tables *t, const uint64_t *entry, gva_t va)
 		t->overflow = true;
 		return;
 	}
+	a->flush = wide || (a->count && a->flush);
 	a->edit[a->count].entry = DF_VA_TABLES + entry_offset(t, entry);
 	a->edit[a->count].value = *entry;
 	a->edit[a->count].va = va;
 	a->count++;
 }
 
-static void undo_add(struct tables *t, uint64_t *entry, gva_t va)
+static void undo_add(struct tables *t, uint64_t *entry, gva_t va, bool wide)
 {
 	t->changed = true;
 	if (entry_offset(t, entry) >= t->frozen << DF_PAGE_SHIFT)
@@ -84,21 +85,22 @@ static void undo_add(struct tables *t, uint64_t *entry, gva_t va)
 	t->undo[t->undo_count].entry = entry;
 	t->undo[t->undo_count].old = *entry;
 	t->undo[t->undo_count].va = va;
+	t->undo[t->undo_count].wide = wide;
 	t->undo_count++;
 }
 
 /* Writes one live entry by the rules above. */
-static void entry_set(struct tables *t, uint64_t *entry, uint64_t value, gva_t va)
+static void entry_set(struct tables *t, uint64_t *entry, uint64_t value, gva_t va, bool wide)
 {
 	uint64_t old = *entry;
 
 	if (old == value)
 		return;
 	if (t->frozen)
-		undo_add(t, entry, va);
+		undo_add(t, entry, va, wide);
 	*entry = value;
 	if ((old & PTE_PRESENT) && t->apply)
-		apply_add(t, entry, va);
+		apply_add(t, entry, va, wide);
 }
 
 /* Replaces a 2 MiB entry by a table of the same 512 frames. */
@@ -114,7 +116,7 @@ static int split(struct tables *t, uint64_t *entry, gva_t va)
 	table = table_host(t, gpa);
 	for (unsigned i = 0; i < ENTRIES; i++)
 		table[i] = flags | (frame + i * DF_PAGE_SIZE);
-	entry_set(t, entry, gpa | PTE_UPPER, va);
+	entry_set(t, entry, gpa | PTE_UPPER, va, true);
 	return 0;
 }
 
@@ -132,7 +134,7 @@ static int entry_at(struct tables *t, gva_t va, int level, uint64_t **out)
 			r = table_new(t, &gpa);
 			if (r)
 				return r;
-			entry_set(t, e, gpa | PTE_UPPER, va);
+			entry_set(t, e, gpa | PTE_UPPER, va, true);
 		} else if (l == 1 && (*e & PTE_LARGE)) {
 			r = split(t, e, va);
 			if (r)
@@ -164,7 +166,7 @@ static int map_large(struct tables *t, gva_t va, gpa_t gpa, uint64_t flags, bool
 	/* A table that is linked stays: its entries are set one by one. */
 	*done = !(*entry & PTE_PRESENT) || (*entry & PTE_LARGE);
 	if (*done)
-		entry_set(t, entry, flags ? flags | PTE_LARGE | gpa : 0, va);
+		entry_set(t, entry, flags ? flags | PTE_LARGE | gpa : 0, va, true);
 	return 0;
 }
 
@@ -196,7 +198,7 @@ int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t p
 			if (r)
 				return r;
 		}
-		entry_set(t, entry++, bits ? bits | gpa : 0, va);
+		entry_set(t, entry++, bits ? bits | gpa : 0, va, false);
 		va += DF_PAGE_SIZE;
 		gpa += bits ? DF_PAGE_SIZE : 0;
 		pages--;
@@ -273,7 +275,7 @@ int tables_reset(struct tables *t, const uint8_t *pristine)
 	for (unsigned i = t->undo_count; i-- > 0;)
 		*t->undo[i].entry = t->undo[i].old;
 	for (unsigned i = 0; i < t->undo_count; i++)
-		apply_add(t, t->undo[i].entry, t->undo[i].va);
+		apply_add(t, t->undo[i].entry, t->undo[i].va, t->undo[i].wide);
 	if (used > t->clean)
 		memset(r->host + (t->clean << DF_PAGE_SHIFT), 0,
 			(used - t->clean) << DF_PAGE_SHIFT);

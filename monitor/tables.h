@@ -37,6 +37,7 @@ struct tables {
 		uint64_t *entry;
 		uint64_t old;
 		gva_t va;
+		bool wide; /* stands for more than one page */
 	} undo[TABLES_UNDO_MAX];
 };
 

@@ -145,7 +145,7 @@ _Static_assert(sizeof(struct df_map_range) * DF_MAP_RANGES_MAX <= DF_DATA_BYTES,
 #define DF_APPLY_MAX 170
 struct df_apply {
 	uint64_t count;
-	uint64_t reserved;
+	uint64_t flush; /* not 0: entries of whole tables are among them */
 	struct {
 		uint64_t entry; /* address of the entry in the DF_VA_TABLES window */
 		uint64_t value;

@@ -82,7 +82,10 @@ stub_tick:
 	lea frame_tick(%rip), %rsp
 	iretq
 
-/* rax, rcx, rdx are the caller's to lose. The list is on a supervisor page, written by the monitor. */
+/*
+ * rax, rcx, rdx are the caller's to lose. The list is on a supervisor page, written by the monitor. Where an
+ * entry of a whole table is among them, CR3 is reloaded, for what invlpg leaves.
+ */
 gate:
 	mov apply(%rip), %rcx
 	jrcxz 2f
@@ -96,6 +99,10 @@ gate:
 	dec %ecx
 	jnz 1b
 	mov %rcx, apply(%rip)
+	cmp %ecx, apply+8(%rip)
+	je 2f
+	mov %cr3, %rax
+	mov %rax, %cr3
 2:	lea frame_gate(%rip), %rsp
 	iretq
 	.globl stub_end
