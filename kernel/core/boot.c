@@ -6,6 +6,7 @@
 #include <kernel/core/console.h>
 #include <kernel/core/errno.h>
 #include <kernel/core/feature.h>
+#include <kernel/core/freeze.h>
 #include <kernel/core/hypercall.h>
 #include <kernel/core/program.h>
 #include <kernel/mm/arena.h>
@@ -99,6 +100,8 @@ void kernel_entry(void)
 	console_init();
 	if (start_program())
 		panic("no memory to start");
+	if (freeze_hooks.entry)
+		freeze_hooks.entry();
 	request_page->stats.main_tsc = arch_tsc();
 	current->work = 0;
 	arch_return(current->frame);

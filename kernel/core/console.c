@@ -7,6 +7,7 @@
  * transfer itself; with others around it sleeps on the stream's queue and the idle loop waits.
  */
 #include <kernel/core/console.h>
+#include <kernel/core/freeze.h>
 #include <kernel/core/hypercall.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
@@ -243,6 +244,8 @@ struct file *console_file(int n)
 	struct stream *s = &streams[n];
 	struct file *f;
 
+	if (freeze_hooks.stream)
+		return freeze_hooks.stream(n);
 	if (!boot_info->stream[n].mode)
 		return NULL;
 	if (s->file) {

@@ -56,7 +56,9 @@ int64_t file_read(struct file *f, void *buf, size_t n)
 		return -EBADF;
 	if (!f->ops->read)
 		return f->ops->getdents ? -EISDIR : -EINVAL;
-	frames_touch(buf, n);
+	/* Streams bring little at a time, and know how much. */
+	if (f->ops->seek)
+		frames_touch(buf, n);
 	return f->ops->read(f, buf, n, &f->pos, f->flags & O_NONBLOCK ? FILE_NONBLOCK : 0);
 }
 

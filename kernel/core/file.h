@@ -44,6 +44,7 @@ struct file_ops {
 	/* fcntl commands of one kind of file (F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS).
 	 * Missing: the command's usual error. */
 	int64_t (*control)(struct file *f, int cmd, uint64_t arg);
+	bool copies; /* a write is a copy and no more: nothing is gained by joining small ones */
 };
 
 struct file {
@@ -60,6 +61,10 @@ struct event_hooks {
 	/* The last reference of a file with watches is gone: they end. file_unref calls it before the
 	 * release op. */
 	void (*file_gone)(struct file *f);
+	/* Does a thread sleep behind this waiter, directly or in an epoll_wait that wants input from it? */
+	bool (*awaited)(const struct waiter *w);
+	/* After a thaw: CLOCK_REALTIME and CLOCK_BOOTTIME have jumped. */
+	void (*clock_jumped)(void);
 };
 extern struct event_hooks event_hooks;
 

@@ -24,5 +24,7 @@ void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn))
 
 /* Fresh random bytes (kernel generator, seeded by the monitor). */
 void random_bytes(void *buf, size_t n);
+/* The next bytes come from the seed that the boot page holds then. */
+void random_forget(void);
 
 #endif

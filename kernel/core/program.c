@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How the program ends: exits, deadly signals, and the crash report's raw material. */
 #include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
@@ -9,10 +10,13 @@
 
 void program_exit(int status, int signal)
 {
-	if (fs_hooks.at_exit)
-		fs_hooks.at_exit(signal ? 128 + signal : status);
-	table_report_missing(status || signal);
-	table_count();
+	/* An event ends with one exit: the rehearsal has said what there is to say. */
+	if (boot_info->event.mode != DF_MODE_EVENT || signal) {
+		if (fs_hooks.at_exit)
+			fs_hooks.at_exit(signal ? 128 + signal : status);
+		table_report_missing(status || signal);
+		table_count();
+	}
 	for (;;)
 		hypercall(DF_CALL_EXIT, (uint64_t)status & 255, (uint64_t)signal, 0, 0);
 }
@@ -73,7 +77,7 @@ void program_die(int signal, int code, gva_t address)
 		.address = address,
 		.vector = f->orig_rax == (uint64_t)-1 ? (uint32_t)f->vector : 255,
 		.error = (uint32_t)f->error,
-		.thread = (uint32_t)current->tid,
+		.thread = (uint32_t)tid_shown(current),
 		.regs = {f->r15, f->r14, f->r13, f->r12, f->rbp, f->rbx, f->r11, f->r10, f->r9,
 			f->r8, f->rax, f->rcx, f->rdx, f->rsi, f->rdi, f->rip, f->rflags, f->rsp},
 	};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Random bytes: ChaCha20 (RFC 8439 block function) with fast key erasure. The key comes from the
- * monitor at boot and is replaced by each block's first half, so earlier output can not be computed
+ * monitor, at boot and with each thaw, and is replaced by each block's first half, so earlier output can not be computed
  * from a later state.
  */
 #include <kernel/core/hypercall.h>
@@ -37,6 +37,11 @@ static void block(uint32_t out[16])
 	}
 	for (int i = 0; i < 16; i++)
 		out[i] += in[i];
+}
+
+void random_forget(void)
+{
+	memset(&generator, 0, sizeof(generator));
 }
 
 void random_bytes(void *buf, size_t n)

@@ -7,7 +7,9 @@
  */
 #include <kernel/arch/x86_64/arch.h>
 #include <kernel/core/console.h>
+#include <kernel/core/freeze.h>
 #include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/time/clock.h>
@@ -22,6 +24,8 @@ int thread_count;
 struct signal_hooks signal_hooks;
 struct task_hooks task_hooks;
 struct event_hooks event_hooks;
+struct freeze_hooks freeze_hooks;
+int first_tid;
 
 extern uint64_t kernel_stack_top;
 extern uint32_t tick_seen;
@@ -108,6 +112,15 @@ static void tick_arm(void)
 	hypercall(DF_CALL_TIMER, want, 0, 0, 0);
 }
 
+void thread_stop_ticks(void)
+{
+	if (armed_ns)
+		hypercall(DF_CALL_TIMER, 0, 0, 0, 0);
+	armed_ns = 0;
+	tick_seen = 0;
+	__atomic_store_n(&request_page->tick_pending, 0, __ATOMIC_RELEASE);
+}
+
 static void run_queue_add(struct thread *t)
 {
 	if (list_empty(&t->run))
@@ -188,9 +201,11 @@ void thread_idle_since(uint64_t start_ns)
 static void wait_in_monitor(void)
 {
 	uint64_t start = clock_monotonic();
-	unsigned ready =
-		(unsigned)hypercall(DF_CALL_WAIT, console_interest(), next_deadline(false), 0, 0);
+	unsigned ready;
 
+	if (freeze_hooks.idle && freeze_hooks.idle())
+		return;
+	ready = (unsigned)hypercall(DF_CALL_WAIT, console_interest(), next_deadline(false), 0, 0);
 	thread_idle_since(start);
 	console_ready(ready);
 	host_events();
@@ -352,6 +367,9 @@ static int thread_prepare(struct thread *t, uint64_t stack_top)
 	t->state = THREAD_SLEEPING;
 	list_init(&t->run);
 	t->xsave = NULL;
+	/* Not the one that the first thread has since the thaw. */
+	if (next_tid == (int)boot_info->pid)
+		next_tid++;
 	t->tid = next_tid++;
 	t->switched_in_ns = clock_monotonic();
 	list_add_tail(&thread_list, &t->all);
@@ -359,14 +377,20 @@ static int thread_prepare(struct thread *t, uint64_t stack_top)
 	return 0;
 }
 
+void thread_take_pid(void)
+{
+	current->tid = first_tid = (int)boot_info->pid;
+	next_tid = first_tid + 1;
+}
+
 void threads_init(void)
 {
 	struct thread *t = &first_thread;
 
-	next_tid = (int)boot_info->pid;
 	thread_prepare(t, DF_VA_KSTACK + DF_KSTACK_STRIDE);
 	t->state = THREAD_RUNNABLE;
 	current = t;
+	thread_take_pid();
 	kernel_stack_top = t->kernel_stack_top;
 }
 

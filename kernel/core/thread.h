@@ -42,6 +42,7 @@ struct thread {
 	struct list run; /* on the run queue */
 	struct list all; /* on thread_list */
 	bool woken; /* set by thread_wake */
+	bool follows_clock; /* sleeps until a clock shows a time: woken to look again when it jumps */
 	uint64_t cpu_ns, switched_in_ns; /* CPU time so far; when it got the CPU */
 	char name[16];
 	/* Owned by features; the core keeps them and passes them on. */
@@ -90,6 +91,9 @@ int thread_sleep(uint64_t deadline_ns) must_check;
 /* Sleeps on one queue: loop as  while (!condition) if ((r = wait_on(&q, deadline))) return r;  */
 int wait_on(struct wait_queue *q, uint64_t deadline_ns) must_check;
 
+/* As thread_sleep until the clock (CLOCK_*) shows `ns`. */
+int thread_sleep_clock(int clock, uint64_t ns) must_check;
+
 /* Lets another runnable thread go first. */
 void thread_yield(void);
 
@@ -106,6 +110,10 @@ int thread_runnable(void);
 void thread_idle_since(uint64_t start_ns);
 /* First thread, from boot. */
 void threads_init(void);
+/* The current thread is the only one, and has the id that the boot page holds now. */
+void thread_take_pid(void);
+/* Disarms the tick: the instance that goes on from here will not have it. */
+void thread_stop_ticks(void);
 
 /* Ends the whole program. signal: 0 or what killed it. Never returns. */
 void program_exit(int status, int signal) __attribute__((noreturn));
@@ -154,6 +162,8 @@ struct signal_hooks {
 	 * happens behind the delivery instead. */
 	void (*mask_push)(uint64_t mask);
 	void (*mask_pop)(bool interrupted);
+	/* After a thaw: CLOCK_REALTIME and CLOCK_BOOTTIME have jumped. */
+	void (*clock_jumped)(void);
 };
 extern struct signal_hooks signal_hooks;
 

@@ -50,6 +50,8 @@ void item_modify(struct item *item, const struct epoll_event *event);
 void item_free(struct item *item);
 /* Events of interest that are true now. */
 unsigned item_poll(struct item *item);
+/* event_hooks.awaited: may this waiter's thread, or one in epoll_wait behind it, be told of input? */
+bool item_awaited(const struct waiter *w);
 /* All items on f end. */
 void items_of_file_free(struct file *f);
 /* -ELOOP when an item for `target` in ep would close a circle or make the chain too long. */

@@ -32,6 +32,24 @@ static void item_woken(struct waiter *w, unsigned events)
 	make_ready(item);
 }
 
+bool item_awaited(const struct waiter *w)
+{
+	const struct item *item;
+	const struct waiter *poller;
+
+	if (w->wake != item_woken)
+		return true;
+	item = container_of(w, struct item_waiter, waiter)->item;
+	if (!(item->events & EVENT_IN))
+		return false;
+	if (!list_empty(&item->epoll->sleepers.waiters))
+		return true;
+	list_for_each(poller, &item->epoll->pollers.waiters, node)
+		if (item_awaited(poller))
+			return true;
+	return false;
+}
+
 static void item_add_waiter(struct poll_table *table, struct wait_queue *q)
 {
 	struct item *item = container_of(table, struct item, table);

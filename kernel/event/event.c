@@ -114,6 +114,7 @@ static const struct feature_call calls[] = {
 static void events_init(void)
 {
 	epoll_init();
+	event_hooks.clock_jumped = timer_files_clock_jumped;
 }
 
 FEATURE(events, "", events_init, calls);

@@ -7,6 +7,7 @@
  * stay, even when another thread closes the descriptors.
  */
 #include <linux/poll.h>
+#include <kernel/core/freeze.h>
 #include <kernel/event/event.h>
 #include <kernel/mm/mm.h>
 
@@ -107,7 +108,7 @@ int watch_wait(struct watch *watches, unsigned count, uint64_t deadline)
 	struct poller p;
 	int ready, r = 0;
 
-	if (deadline == 0) {
+	if (deadline == 0 && !freeze_hooks.polled) {
 		ready = look(watches, count, NULL);
 		return ready || !signal_waits() ? ready : -EINTR;
 	}
@@ -116,6 +117,11 @@ int watch_wait(struct watch *watches, unsigned count, uint64_t deadline)
 	p.used = 0;
 	p.chunks = NULL;
 	ready = look(watches, count, &p.table);
+	if (deadline == 0) {
+		if (!ready && freeze_hooks.polled())
+			ready = look(watches, count, NULL);
+		r = ready || !signal_waits() ? -ETIMEDOUT : -ERESTART;
+	}
 	while (!ready && !p.failed && r == 0) {
 		r = thread_sleep(deadline);
 		ready = look(watches, count, NULL);

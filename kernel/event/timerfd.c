@@ -4,21 +4,32 @@
  *
  * The core's timer fires at the first expiration only. Later ones are counted when somebody reads,
  * from the time that has passed, and then the timer is set again: a short interval that nobody reads
- * costs nothing. Times are kept on the monotonic clock; an absolute time of another clock is
- * translated when it is set.
+ * costs nothing. Times are kept on the monotonic clock, but for absolute ones of another clock: those stay
+ * what they are when that clock jumps (a thaw).
  */
 #include <linux/timerfd.h>
 #include <kernel/event/event.h>
 #include <kernel/mm/mm.h>
 
 struct timer_file {
+	struct list all; /* timer_files */
 	int clock;
+	int base; /* the clock that next_ns is on */
+	bool cancels; /* TFD_TIMER_CANCEL_ON_SET */
+	bool canceled; /* and the clock jumped since; the next read or settime says so */
 	struct timer timer;
-	uint64_t next_ns; /* monotonic: the expiration after those in `ticks`; 0: disarmed */
+	uint64_t next_ns; /* the expiration after those in `ticks`; 0: disarmed */
 	uint64_t interval_ns; /* 0: once */
 	uint64_t ticks; /* expirations not read yet; only the first of them may be in it */
 	struct wait_queue readers;
 };
+
+static struct list timer_files = LIST_INIT(timer_files);
+
+static void arm(struct timer_file *t)
+{
+	timer_set(&t->timer, deadline_at(t->base, t->next_ns));
+}
 
 static void timer_file_fired(struct timer *timer)
 {
@@ -32,7 +43,7 @@ static void timer_file_fired(struct timer *timer)
 /* Counts the expirations up to now. Does not set the timer. */
 static void catch_up(struct timer_file *t)
 {
-	uint64_t now = clock_monotonic();
+	uint64_t now = clock_now(t->base);
 	uint64_t missed;
 
 	if (!t->next_ns || t->next_ns > now)
@@ -54,6 +65,8 @@ static int64_t timer_file_read(struct file *f, void *buf, size_t n, uint64_t *po
 	if (n < sizeof(ticks))
 		return -EINVAL;
 	for (catch_up(t); t->ticks == 0; catch_up(t)) {
+		if (t->canceled)
+			break;
 		if (flags & FILE_NONBLOCK)
 			return -EAGAIN;
 		r = wait_on(&t->readers, DF_FOREVER);
@@ -63,7 +76,11 @@ static int64_t timer_file_read(struct file *f, void *buf, size_t n, uint64_t *po
 	ticks = t->ticks;
 	t->ticks = 0;
 	if (t->next_ns)
-		timer_set(&t->timer, t->next_ns);
+		arm(t);
+	if (t->canceled) {
+		t->canceled = false;
+		return -ECANCELED;
+	}
 	return user_put(buf, &ticks) ? -EFAULT : (int64_t)sizeof(ticks);
 }
 
@@ -73,7 +90,7 @@ static unsigned timer_file_poll(struct file *f, struct poll_table *pt)
 
 	poll_wait(pt, &t->readers);
 	catch_up(t);
-	return t->ticks ? EPOLLIN : 0;
+	return t->ticks || t->canceled ? EPOLLIN : 0;
 }
 
 static int timer_file_stat(struct file *f, struct stat *st)
@@ -87,7 +104,22 @@ static void timer_file_release(struct file *f)
 	struct timer_file *t = f->data;
 
 	timer_cancel(&t->timer);
+	list_del(&t->all);
 	kfree(t);
+}
+
+void timer_files_clock_jumped(void)
+{
+	struct timer_file *t;
+
+	list_for_each(t, &timer_files, all) {
+		if (t->cancels) {
+			t->canceled = true;
+			wait_queue_wake(&t->readers, EPOLLIN);
+		}
+		if (t->timer.set && t->base != CLOCK_MONOTONIC)
+			arm(t);
+	}
 }
 
 static const struct file_ops timer_file_ops = {
@@ -119,6 +151,7 @@ int64_t sys_timerfd_create(int clock, int flags)
 	if (!t)
 		return -ENOMEM;
 	t->clock = clock;
+	t->base = CLOCK_MONOTONIC;
 	t->timer.fire = timer_file_fired;
 	list_init(&t->timer.node);
 	wait_queue_init(&t->readers);
@@ -126,12 +159,14 @@ int64_t sys_timerfd_create(int clock, int flags)
 		O_RDWR | ((unsigned)flags & (O_CLOEXEC | O_NONBLOCK)), t);
 	if (fd < 0)
 		kfree(t);
+	else
+		list_add_tail(&timer_files, &t->all);
 	return fd;
 }
 
 static struct itimerspec64 remaining(struct timer_file *t)
 {
-	uint64_t now = clock_monotonic();
+	uint64_t now = clock_now(t->base);
 	uint64_t left = 0;
 
 	catch_up(t);
@@ -151,23 +186,17 @@ static struct timer_file *timer_file_get(int fd, int *error)
 /* Sets the first expiration; one that has passed counts at once, with those that would have followed. */
 static void start(struct timer_file *t, uint64_t value, bool absolute)
 {
-	uint64_t now = clock_now(t->clock);
-
 	t->ticks = 0;
 	t->next_ns = 0;
+	t->base = absolute ? t->clock : CLOCK_MONOTONIC;
 	if (!value)
 		return;
-	if (!absolute || value > now) {
-		t->next_ns = absolute ? deadline_at(t->clock, value) : deadline_in(value);
-		timer_set(&t->timer, t->next_ns);
-		return;
-	}
-	t->ticks = 1;
-	if (t->interval_ns) {
-		t->ticks += (now - value) / t->interval_ns;
-		t->next_ns = deadline_in(t->interval_ns - (now - value) % t->interval_ns);
-	}
-	wait_queue_wake(&t->readers, EPOLLIN);
+	t->next_ns = absolute ? value : deadline_in(value);
+	catch_up(t);
+	if (t->next_ns)
+		arm(t);
+	if (t->ticks)
+		wait_queue_wake(&t->readers, EPOLLIN);
 }
 
 int64_t sys_timerfd_settime(int fd, int flags, gva_t new_value, gva_t old_value)
@@ -188,7 +217,12 @@ int64_t sys_timerfd_settime(int fd, int flags, gva_t new_value, gva_t old_value)
 	timer_cancel(&t->timer);
 	t->interval_ns = timespec_to_ns(&set.interval);
 	start(t, timespec_to_ns(&set.value), flags & TFD_TIMER_ABSTIME);
-	return old_value ? user_put(old_value, &old) : 0;
+	t->cancels = (flags & TFD_TIMER_CANCEL_ON_SET) && (flags & TFD_TIMER_ABSTIME) &&
+		(t->clock == CLOCK_REALTIME || t->clock == CLOCK_REALTIME_ALARM);
+	/* As on Linux the timer is set all the same. */
+	error = t->canceled && t->next_ns ? -ECANCELED : 0;
+	t->canceled = false;
+	return old_value && user_put(old_value, &old) ? -EFAULT : error;
 }
 
 int64_t sys_timerfd_gettime(int fd, gva_t value)

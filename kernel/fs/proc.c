@@ -5,7 +5,7 @@
  */
 #include <kernel/fs/synth.h>
 
-#include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/core/program.h>
 #include <kernel/fs/system.h>
 #include <kernel/mm/mm.h>
@@ -152,13 +152,16 @@ static void self(struct text *t, int id)
 static void thread_self(struct text *t, int id)
 {
 	(void)id;
-	text_add(t, "%u/task/%d", system_pid(), current->tid);
+	text_add(t, "%u/task/%d", system_pid(), tid_shown(current));
 }
 
 static int next_pid(int from)
 {
 	int pid = (int)system_pid();
 
+	/* A number from before the freeze is not listed, but known. */
+	if (pid_is_own(from))
+		return from;
 	return from <= pid ? pid : -1;
 }
 

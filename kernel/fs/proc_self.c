@@ -5,7 +5,7 @@
  */
 #include <kernel/fs/synth.h>
 
-#include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/core/program.h>
 #include <kernel/fs/system.h>
 #include <kernel/mm/mm.h>
@@ -132,7 +132,10 @@ static void add_mapping(struct text *t, const struct vma *v, char *path)
 {
 	struct stat st = {0};
 	size_t start = t->used;
-	const char *name = v->flags & VMA_STACK ? "[stack]" : v->flags & VMA_HEAP ? "[heap]" : "";
+	const char *name = v->flags & VMA_STACK ? "[stack]"
+		: v->flags & VMA_HEAP           ? "[heap]"
+		: v->flags & VMA_WINDOW         ? "[event]"
+						: "";
 
 	if (v->file) {
 		if (v->file->ops->stat && v->file->ops->stat(v->file, &st) < 0)
@@ -180,7 +183,7 @@ static struct thread *thread_of(int id)
 	struct thread *t;
 
 	list_for_each(t, &thread_list, all)
-		if (t->tid == id)
+		if (t->tid == tid_meant(id))
 			return t;
 	return list_entry(thread_list.next, struct thread, all);
 }
@@ -332,8 +335,8 @@ static int next_tid(int from)
 	int best = -1;
 
 	list_for_each(t, &thread_list, all)
-		if (t->tid >= from && (best < 0 || t->tid < best))
-			best = t->tid;
+		if (tid_shown(t) >= from && (best < 0 || tid_shown(t) < best))
+			best = tid_shown(t);
 	return best;
 }
 

@@ -126,11 +126,14 @@ static bool grow(uint64_t pages)
 {
 	int64_t r;
 
-	if (plugged + pages > total_pages)
+	r = plugged + pages > total_pages
+		? -ENOMEM
+		: hypercall(DF_CALL_GROW, DF_REGION_ARENA, pages << DF_PAGE_SHIFT, 0, 0);
+	if (r < 0) {
+		/* If the program ends badly now, this is why. */
+		request_page->out.stopped = DF_STOP_MEMORY;
 		return false;
-	r = hypercall(DF_CALL_GROW, DF_REGION_ARENA, pages << DF_PAGE_SHIFT, 0, 0);
-	if (r < 0)
-		return false;
+	}
 	insert(plugged, ((uint64_t)r >> DF_PAGE_SHIFT) - plugged, false);
 	/* insert() counted them as freed; they are new. */
 	plugged = (uint64_t)r >> DF_PAGE_SHIFT;

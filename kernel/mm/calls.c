@@ -225,8 +225,9 @@ int64_t sys_mprotect(gva_t addr, uint64_t bytes, unsigned prot)
 		r = vma_split(end);
 	for (v = vma_find(addr, false); !r && &v->node != &vma_list && v->start < end;
 		v = list_entry(v->node.next, struct vma, node)) {
-		if ((v->flags & VMA_SHARED) && v->file && (prot & PROT_WRITE) &&
-			(v->file->flags & O_ACCMODE) != O_RDWR) {
+		if ((v->flags & VMA_WINDOW) ||
+			((v->flags & VMA_SHARED) && v->file && (prot & PROT_WRITE) &&
+				(v->file->flags & O_ACCMODE) != O_RDWR)) {
 			r = -EACCES;
 			break;
 		}
@@ -378,8 +379,7 @@ static int64_t sys_mremap(gva_t old, uint64_t old_bytes, uint64_t bytes, unsigne
 	return flags & MREMAP_MAYMOVE ? remap_move(v, old_bytes, bytes, 0) : -ENOMEM;
 }
 
-/* MADV_DONTNEED: anonymous memory reads as zero, private file pages as the file again. */
-static int forget(struct vma *v, gva_t start, gva_t end)
+int vma_forget(struct vma *v, gva_t start, gva_t end)
 {
 	if (v->flags & VMA_LINEAR) {
 		if (end - start >= DISCARD_BYTES)
@@ -419,7 +419,7 @@ static int64_t advise_range(gva_t addr, gva_t end, int advice)
 			return -ENOMEM;
 		part = min(end, v->end);
 		if (advice == MADV_DONTNEED) {
-			r = forget(v, addr, part);
+			r = vma_forget(v, addr, part);
 		} else {
 			r = vma_split(addr);
 			r = r ? r : vma_split(part);

@@ -6,6 +6,7 @@
  * and neighbours that map the same file (the segments of a library) go along.
  */
 #include <kernel/core/errno.h>
+#include <kernel/core/freeze.h>
 #include <kernel/core/hypercall.h>
 #include <kernel/mm/arena.h>
 #include <kernel/mm/map.h>
@@ -259,6 +260,8 @@ int mm_fault(gva_t va, bool write, bool exec, int *code)
 		return 0;
 	}
 	r = vma_populate(v, va, write);
+	if (!r && freeze_hooks.fault)
+		freeze_hooks.fault(va, write);
 	if (!r && v->file)
 		populate_neighbours(v);
 	map_flush();

@@ -67,6 +67,8 @@ gva_t vma_gap(gva_t from, gva_t to, uint64_t bytes);
 int vma_populate(struct vma *v, gva_t va, bool write);
 /* Makes the page at va of a private file mapping a copy of the file's page, up to `bytes` of it. */
 int vma_copy_page(struct vma *v, gva_t va, unsigned bytes) must_check;
+/* MADV_DONTNEED: anonymous memory that can be written reads as zero, private file pages as the file again. */
+int vma_forget(struct vma *v, gva_t start, gva_t end) must_check;
 /* Anonymous pages [start, end), none of them shown yet, with frames that lie together if possible. */
 int vma_populate_run(struct vma *v, gva_t start, gva_t end);
 /* Anonymous private memory: linear when the arena has room, else a mapping filled on demand.

@@ -47,6 +47,7 @@ uint64_t mm_total_bytes(void); /* --memory */
 #define VMA_HEAP 4u
 #define VMA_LINEAR 8u /* shows the arena at its own addresses */
 #define VMA_WIPE 16u /* MADV_WIPEONFORK */
+#define VMA_WINDOW 32u /* of the event (feature freeze): shown by the monitor, stays */
 
 struct vma {
 	gva_t start, end;

@@ -152,7 +152,7 @@ int vma_unmap(gva_t start, gva_t end)
 	if (r)
 		return r;
 	list_for_each_safe(v, tmp, &vma_list, node)
-		if (v->start >= start && v->end <= end)
+		if (v->start >= start && v->end <= end && !(v->flags & VMA_WINDOW))
 			vma_release(v);
 	return 0;
 }

@@ -4,7 +4,7 @@
  * timer rests; when it is taken, the expirations missed meanwhile become the overrun and the timer goes
  * on. Timers on CPU time look again as those of itimer.c do.
  *
- * Times are ns on the timer's own clock.
+ * Absolute times are ns on the timer's own clock, and stay so when it jumps (a thaw).
  */
 #include <kernel/mm/mm.h>
 #include <kernel/signal/signal.h>
@@ -16,6 +16,7 @@ struct posix_timer {
 	struct list node;
 	int id;
 	int clock;
+	int base; /* the clock that `expires` is on: CLOCK_MONOTONIC for what is so long from now */
 	int cpu_tid; /* CLOCK_THREAD_CPUTIME_ID: whose */
 	int notify; /* SIGEV_* */
 	int tid; /* SIGEV_THREAD_ID */
@@ -42,7 +43,7 @@ static uint64_t timer_now(const struct posix_timer *t)
 	if (t->clock == CLOCK_PROCESS_CPUTIME_ID)
 		return clock_process_cpu();
 	if (t->clock != CLOCK_THREAD_CPUTIME_ID)
-		return clock_now(t->clock);
+		return clock_now(t->base);
 	thread = thread_by_id(t->cpu_tid);
 	if (!thread)
 		return 0;
@@ -151,6 +152,15 @@ void posix_timers_exec(void)
 		destroy(list_entry(timers.next, struct posix_timer, node));
 }
 
+void posix_timers_clock_jumped(void)
+{
+	struct posix_timer *t;
+
+	list_for_each(t, &timers, node)
+		if (t->timer.set && t->base != CLOCK_MONOTONIC && !is_cpu_clock(t->clock))
+			arm(t, 0);
+}
+
 static int check_clock(int clock)
 {
 	switch (clock) {
@@ -217,7 +227,7 @@ int64_t sys_timer_create(int clock, gva_t event, gva_t id_out)
 		return -EAGAIN;
 	timer_count++;
 	t->id = next_id++;
-	t->clock = clock == CLOCK_TAI ? CLOCK_REALTIME : clock;
+	t->clock = t->base = clock == CLOCK_TAI ? CLOCK_REALTIME : clock;
 	t->cpu_tid = current->tid;
 	t->timer.fire = timer_fired;
 	t->timer.interrupts = true;
@@ -267,6 +277,7 @@ int64_t sys_timer_settime(int id, int flags, gva_t new_value, gva_t old_value)
 	value = min(timespec_to_ns(&set.value), (uint64_t)INT64_MAX / 2);
 	t->interval = min(timespec_to_ns(&set.interval), (uint64_t)INT64_MAX / 2);
 	t->expires = 0;
+	t->base = flags & TIMER_ABSTIME ? t->clock : CLOCK_MONOTONIC;
 	if (value) {
 		t->expires = flags & TIMER_ABSTIME ? value : timer_now(t) + value;
 		arm(t, 0);

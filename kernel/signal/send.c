@@ -3,6 +3,7 @@
  * Sending: kill and its kin. There is one process; its id, its group, and the ids of its threads are
  * the only addresses that exist.
  */
+#include <kernel/core/ids.h>
 #include <kernel/signal/signal.h>
 
 struct thread *thread_by_id(int tid)
@@ -10,7 +11,7 @@ struct thread *thread_by_id(int tid)
 	struct thread *t;
 
 	list_for_each(t, &thread_list, all) {
-		if (t->tid == tid && t->state != THREAD_DEAD && t->signal)
+		if (t->tid == tid_meant(tid) && t->state != THREAD_DEAD && t->signal)
 			return t;
 	}
 	return NULL;
@@ -35,7 +36,7 @@ static siginfo_t sender_info(int signal, int code)
 /* Linux finds a process by the id of any of its threads. */
 static bool is_our_process(int pid)
 {
-	return pid == process_id() || (pid > 0 && thread_by_id(pid));
+	return pid_is_own(pid) || (pid > 0 && thread_by_id(pid));
 }
 
 int64_t sys_kill(int pid, int signal)
@@ -43,7 +44,7 @@ int64_t sys_kill(int pid, int signal)
 	siginfo_t info = sender_info(signal, SI_USER);
 
 	/* -1 is everybody but us: nobody */
-	if (pid == -1 || !(pid == 0 || pid == -process_id() || is_our_process(pid)))
+	if (pid == -1 || !(pid == 0 || pid_is_own(-pid) || is_our_process(pid)))
 		return -ESRCH;
 	return send_checked(NULL, signal, &info);
 }
@@ -68,7 +69,7 @@ int64_t sys_tgkill(int tgid, int tid, int signal)
 
 	if (tid <= 0 || tgid <= 0)
 		return -EINVAL;
-	return tgid != process_id() ? -ESRCH : send_to_thread(tid, signal, &info);
+	return pid_is_own(tgid) ? send_to_thread(tid, signal, &info) : -ESRCH;
 }
 
 /* Information that looks as if the kernel had made it may be sent to oneself only. */
@@ -77,7 +78,8 @@ static int read_info(siginfo_t *info, gva_t from, int signal, int receiver)
 	if (user_get(info, from))
 		return -EFAULT;
 	info->si_signo = signal;
-	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && receiver != current->tid)
+	if ((info->si_code >= 0 || info->si_code == SI_TKILL) &&
+		tid_meant(receiver) != current->tid)
 		return -EPERM;
 	return 0;
 }
@@ -101,5 +103,5 @@ int64_t sys_rt_tgsigqueueinfo(int tgid, int tid, int signal, gva_t from)
 		return r;
 	if (tid <= 0 || tgid <= 0)
 		return -EINVAL;
-	return tgid != process_id() ? -ESRCH : send_to_thread(tid, signal, &info);
+	return pid_is_own(tgid) ? send_to_thread(tid, signal, &info) : -ESRCH;
 }

@@ -167,6 +167,8 @@ static int64_t sys_writev(int fd, gva_t iov, unsigned count)
 
 	if (!f)
 		return -EBADF;
+	if (f->ops->copies)
+		return close_ref(f, move_vector(f, iov, count, true, NULL));
 	if (!joined)
 		joined = frames_alloc(1);
 	for (unsigned i = 0; joined && i < count && count <= IOV_MAX; i++) {

@@ -6,6 +6,7 @@
 #include <kernel/arch/x86_64/arch.h>
 #include <kernel/core/errno.h>
 #include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/core/program.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/user.h>
@@ -32,7 +33,7 @@ static int64_t sys_getpid(void)
 
 static int64_t sys_gettid(void)
 {
-	return current->tid;
+	return tid_shown(current);
 }
 
 static int64_t sys_getppid(void)
@@ -81,14 +82,14 @@ static int64_t sys_setgroups(int n, gva_t list)
 
 static int64_t sys_getpgid(int pid)
 {
-	return !pid || pid == (int)boot_info->pid ? (int64_t)boot_info->pid : -ESRCH;
+	return !pid || pid_is_own(pid) ? (int64_t)boot_info->pid : -ESRCH;
 }
 
 static int64_t sys_setpgid(int pid, int pgid)
 {
-	if (pid && pid != (int)boot_info->pid)
+	if (pid && !pid_is_own(pid))
 		return -ESRCH;
-	return pgid && pgid != (int)boot_info->pid ? -EPERM : 0;
+	return pgid && !pid_is_own(pgid) ? -EPERM : 0;
 }
 
 /* The program is its own session and group leader already. */
@@ -237,7 +238,7 @@ static int64_t sys_prlimit64(int pid, unsigned resource, gva_t new, gva_t old)
 
 	if (resource >= RLIM_NLIMITS)
 		return -EINVAL;
-	if (pid && pid != (int)boot_info->pid)
+	if (pid && !pid_is_own(pid))
 		return -ESRCH;
 	if (!limits[RLIMIT_NOFILE].rlim_max)
 		limits_init();
@@ -305,7 +306,7 @@ static int64_t sys_getcpu(gva_t cpu, gva_t node)
 static int64_t sys_set_tid_address(gva_t tid)
 {
 	current->clear_tid = tid;
-	return current->tid;
+	return tid_shown(current);
 }
 
 static int64_t sys_exit_group(int status)

@@ -64,6 +64,7 @@ void table_report_missing(bool failed)
 		if (said >> i & 1)
 			note("the program made system calls that need the feature %s; add --feature %s",
 				feature_names[i], feature_names[i]);
+	missed = 0;
 }
 
 void table_add(const struct feature_call *calls, unsigned count)

@@ -11,7 +11,8 @@
 /* The core's own calls; everything else answers -ENOSYS and says so once. */
 void table_init(void);
 void table_add(const struct feature_call *calls, unsigned count);
-/* At the program's end: names the features that are not there and whose calls it made. */
+/* Names the features that are not there and whose calls the program made since this was done last; when it
+ * failed, also those that C libraries do without. */
 void table_report_missing(bool failed);
 /* Sums the counters into the statistics page. */
 void table_count(void);

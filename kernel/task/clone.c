@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <kernel/arch/x86_64/arch.h>
 #include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/mm/user.h>
 #include <kernel/task/task.h>
 
@@ -168,7 +169,7 @@ int64_t sys_exit_thread(int status)
 int64_t sys_set_tid_address(gva_t tidptr)
 {
 	current->clear_tid = tidptr;
-	return current->tid;
+	return tid_shown(current);
 }
 
 /* Whoever joins the thread waits at clear_tid. */
@@ -198,7 +199,7 @@ void task_exec(void)
 	}
 	while (thread_count > 1)
 		thread_yield();
-	current->tid = (int)boot_info->pid;
+	thread_take_pid();
 	current->clear_tid = 0;
 	current->robust_list = 0;
 }

@@ -17,6 +17,12 @@
 
 #define BUCKETS 64
 
+/* When a wait ends without success. */
+struct until {
+	int clock;
+	uint64_t ns; /* DF_FOREVER: never */
+};
+
 struct futex_waiter {
 	struct list node; /* in its bucket, in order of arrival */
 	gva_t key;
@@ -63,7 +69,7 @@ int futex_wake(gva_t uaddr, int count, uint32_t bitset)
 }
 
 /* Sleeps in the list until somebody takes the waiter off it. 0, -ETIMEDOUT, -ERESTART. */
-static int futex_sleep(struct futex_waiter *w, uint64_t deadline)
+static int futex_sleep(struct futex_waiter *w, const struct until *until)
 {
 	int r = 0;
 
@@ -71,14 +77,16 @@ static int futex_sleep(struct futex_waiter *w, uint64_t deadline)
 	w->woken = false;
 	list_add_tail(bucket_of(w->key), &w->node);
 	while (!w->woken && r == 0)
-		r = thread_sleep(deadline);
+		r = until->clock == CLOCK_MONOTONIC ? thread_sleep(until->ns)
+						    : thread_sleep_clock(until->clock, until->ns);
 	if (w->woken)
 		return 0; /* a wake-up counts, whatever else happened */
 	list_del(&w->node);
 	return r;
 }
 
-static int64_t futex_wait(gva_t uaddr, uint32_t expected, uint32_t bitset, uint64_t deadline)
+static int64_t futex_wait(gva_t uaddr, uint32_t expected, uint32_t bitset,
+	const struct until *until)
 {
 	struct futex_waiter w = {.key = uaddr, .bitset = bitset};
 	uint32_t word;
@@ -90,9 +98,9 @@ static int64_t futex_wait(gva_t uaddr, uint32_t expected, uint32_t bitset, uint6
 		return -EFAULT;
 	if (word != expected)
 		return -EAGAIN;
-	r = futex_sleep(&w, deadline);
+	r = futex_sleep(&w, until);
 	/* Linux never starts a timed wait anew behind a handler. */
-	return r == -ERESTART && deadline != DF_FOREVER ? -EINTR : r;
+	return r == -ERESTART && until->ns != DF_FOREVER ? -EINTR : r;
 }
 
 struct requeue {
@@ -210,7 +218,7 @@ static struct futex_waiter *first_pi_waiter(gva_t uaddr)
 	return NULL;
 }
 
-static int64_t lock_pi(gva_t uaddr, uint64_t deadline, bool try_only)
+static int64_t lock_pi(gva_t uaddr, const struct until *until, bool try_only)
 {
 	struct futex_waiter w = {.key = uaddr, .bitset = ~0u, .pi = true};
 	uint32_t word, new;
@@ -231,7 +239,7 @@ static int64_t lock_pi(gva_t uaddr, uint64_t deadline, bool try_only)
 	new = word | FUTEX_WAITERS;
 	if (user_put(uaddr, &new))
 		return -EFAULT;
-	r = futex_sleep(&w, deadline); /* woken: the lock is ours, hand_over wrote the word */
+	r = futex_sleep(&w, until); /* woken: the lock is ours, hand_over wrote the word */
 	return r == -ERESTART ? -ERESTARTNOINTR : r;
 }
 
@@ -284,25 +292,24 @@ void futex_owner_died(struct thread *t)
 }
 
 /* Absolute for the bitset and PI waits, relative for FUTEX_WAIT; real time where asked. */
-static int read_deadline(gva_t timeout, int op, uint64_t *deadline)
+static int read_deadline(gva_t timeout, int op, struct until *until)
 {
 	int command = op & FUTEX_CMD_MASK;
 	bool real = op & FUTEX_CLOCK_REALTIME || command == FUTEX_LOCK_PI;
 	struct timespec64 ts;
-	uint64_t ns;
 
-	*deadline = DF_FOREVER;
+	*until = (struct until){CLOCK_MONOTONIC, DF_FOREVER};
 	if (!timeout)
 		return 0;
 	if (user_get(&ts, timeout))
 		return -EFAULT;
 	if (!timespec_valid(&ts))
 		return -EINVAL;
-	ns = timespec_to_ns(&ts);
+	until->ns = timespec_to_ns(&ts);
 	if (command == FUTEX_WAIT)
-		*deadline = deadline_in(ns);
-	else
-		*deadline = deadline_at(real ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns);
+		until->ns = deadline_in(until->ns);
+	else if (real)
+		until->clock = CLOCK_REALTIME;
 	return 0;
 }
 
@@ -322,11 +329,11 @@ static bool takes_deadline(int command)
 int64_t sys_futex(gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2, uint32_t val3)
 {
 	int command = op & FUTEX_CMD_MASK;
-	uint64_t deadline = DF_FOREVER;
+	struct until until;
 	uint32_t probe;
 	int r;
 
-	if (takes_deadline(command) && (r = read_deadline(timeout, op, &deadline)))
+	if (takes_deadline(command) && (r = read_deadline(timeout, op, &until)))
 		return r;
 	if ((op & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET &&
 		command != FUTEX_LOCK_PI2 && command != FUTEX_WAIT_REQUEUE_PI)
@@ -344,9 +351,9 @@ int64_t sys_futex(gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2
 	}
 	switch (command) {
 	case FUTEX_WAIT:
-		return futex_wait(uaddr, val, ~0u, deadline);
+		return futex_wait(uaddr, val, ~0u, &until);
 	case FUTEX_WAIT_BITSET:
-		return futex_wait(uaddr, val, val3, deadline);
+		return futex_wait(uaddr, val, val3, &until);
 	case FUTEX_WAKE:
 		return futex_wake(uaddr, (int)val, ~0u);
 	case FUTEX_WAKE_BITSET:
@@ -364,9 +371,9 @@ int64_t sys_futex(gva_t uaddr, int op, uint32_t val, gva_t timeout, gva_t uaddr2
 		return futex_wake_op(uaddr, (int)val, uaddr2, (int)timeout, val3);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
-		return lock_pi(uaddr, deadline, false);
+		return lock_pi(uaddr, &until, false);
 	case FUTEX_TRYLOCK_PI:
-		return lock_pi(uaddr, deadline, true);
+		return lock_pi(uaddr, &until, true);
 	case FUTEX_UNLOCK_PI:
 		return unlock_pi(uaddr);
 	default:

@@ -7,7 +7,7 @@
 #include <linux/membarrier.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
-#include <kernel/core/hypercall.h>
+#include <kernel/core/ids.h>
 #include <kernel/mm/user.h>
 #include <kernel/task/task.h>
 
@@ -144,7 +144,7 @@ static int find_priority_owner(int which, int who)
 	case PRIO_PROCESS:
 		return task_find(who) ? 0 : -ESRCH;
 	case PRIO_PGRP:
-		return who == 0 || who == (int)boot_info->pid ? 0 : -ESRCH;
+		return who == 0 || pid_is_own(who) ? 0 : -ESRCH;
 	case PRIO_USER:
 		return who == 0 ? 0 : -ESRCH;
 	default:

@@ -5,6 +5,7 @@
  */
 #include <asm/unistd.h>
 #include <kernel/core/feature.h>
+#include <kernel/core/ids.h>
 #include <kernel/task/task.h>
 
 struct thread *task_find(int tid)
@@ -14,7 +15,7 @@ struct thread *task_find(int tid)
 	if (tid == 0)
 		return current;
 	list_for_each(t, &thread_list, all) {
-		if (t->tid == tid && t->state != THREAD_DEAD)
+		if (t->tid == tid_meant(tid) && t->state != THREAD_DEAD)
 			return t;
 	}
 	return NULL;

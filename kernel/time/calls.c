@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* System calls about time: clocks and sleeping. Timers that send signals belong to `signals`. */
 #include <kernel/core/errno.h>
+#include <kernel/core/ids.h>
 #include <kernel/core/thread.h>
 #include <kernel/mm/user.h>
 #include <kernel/sys/calls.h>
@@ -24,7 +25,7 @@ static int cpu_clock(int id, uint64_t *ns)
 		return 0;
 	}
 	list_for_each(t, &thread_list, all) {
-		if (t->tid == pid || (!pid && t == current)) {
+		if (t->tid == tid_meant(pid) || (!pid && t == current)) {
 			*ns = thread_cpu(t);
 			return 0;
 		}
@@ -106,6 +107,26 @@ static int64_t sys_time(gva_t out)
 	return out && user_put(out, &s) ? -EFAULT : s;
 }
 
+int thread_sleep_clock(int clock, uint64_t ns)
+{
+	int r;
+
+	current->follows_clock = true;
+	r = thread_sleep(deadline_at(clock, ns));
+	current->follows_clock = false;
+	return r;
+}
+
+static int64_t sleep_until_clock(int clock, uint64_t ns)
+{
+	int r;
+
+	do
+		r = thread_sleep_clock(clock, ns);
+	while (!r);
+	return r == -ETIMEDOUT ? 0 : -EINTR;
+}
+
 /* Sleeps until the deadline; when interrupted says what was left. */
 static int64_t sleep_until(uint64_t deadline, gva_t left_out)
 {
@@ -139,7 +160,7 @@ static int64_t sys_clock_nanosleep(int id, int flags, gva_t in, gva_t out)
 	if (!timespec_valid(&ts))
 		return -EINVAL;
 	if (flags & TIMER_ABSTIME)
-		return sleep_until(deadline_at(id, timespec_to_ns(&ts)), 0);
+		return sleep_until_clock(id, timespec_to_ns(&ts));
 	return sleep_until(deadline_in(timespec_to_ns(&ts)), out);
 }
 
