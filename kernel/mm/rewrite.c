@@ -5,17 +5,20 @@
  * A site is looked at only when it traps, so there is no scanning for byte patterns that may be data.
  * Two shapes are rewritten, on a private copy of the page (through its address in the arena):
  *
- *   5-byte mov; syscall        (`mov $nr, %eax`, or between a register and the stack) the mov becomes a jmp to a trampoline that does the same and enters
- *                              the kernel. The syscall instruction stays: a jump to it still traps.
+ *   5-byte mov; syscall        (`mov $nr, %eax`, or between a register and the stack) the mov becomes
+ *                              a jmp to a trampoline that does the same and enters the kernel. The
+ *                              syscall instruction stays: a jump to it still traps.
  *   syscall; ...; ret; padding the syscall becomes a short jmp to the padding, which jumps on to a
- *                              trampoline. What follows the syscall is decoded up to the ret, so
- *                              that the padding is known to be padding.
+ *                              trampoline. What follows the syscall is decoded up to there, so that
+ *                              the padding is known to be padding.
  *
  * Everything else keeps trapping. The 5 or 2 bytes that are replaced never hold the middle of what
  * another thread executes: a thread that was interrupted stands before the mov or at the syscall.
  */
 #include <kernel/core/errno.h>
+#include <kernel/core/freeze.h>
 #include <kernel/core/hypercall.h>
+#include <kernel/mm/decode.h>
 #include <kernel/mm/map.h>
 #include <kernel/mm/rewrite.h>
 #include <kernel/mm/user.h>
@@ -24,7 +27,12 @@
 #define TRAPS_BEFORE \
 	4 /* a copied page costs a hypercall; a site that traps more often is worth it */
 #define REFUSED 255
-#define MOVED_BYTES 5
+#define SYSCALL_BYTES 2
+#define JUMP_BYTES 5
+#define MOVED_BYTES JUMP_BYTES
+#define SHORT_REACH 127
+#define BEFORE_BYTES 8 /* of code that is looked at before the syscall, and from it on */
+#define AROUND_BYTES (SYSCALL_BYTES + SHORT_REACH + 2 * INSTRUCTION_MAX + 8)
 #define TRAMPOLINE_BYTES 24
 #define ENTRY_BYTES 8 /* at the start of a trampoline page: the kernel's entry */
 #define REACH 0x7ff00000LL
@@ -161,6 +169,18 @@ static uint8_t *writable_code(gva_t va)
 	return (uint8_t *)arena_va(page_gpa(e)) + (va & DF_PAGE_MASK);
 }
 
+/* All of it or nothing; the bytes may lie on two pages. */
+static bool put_code(gva_t va, const uint8_t *bytes, unsigned n)
+{
+	uint8_t *first = writable_code(va), *last = writable_code(va + n - 1);
+
+	if (!first || !last)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		*((va ^ (va + i)) & ~DF_PAGE_MASK ? last - (n - 1) + i : first + i) = bytes[i];
+	return true;
+}
+
 static bool page_is_owned(gva_t va)
 {
 	return page_get(va) & PAGE_OWNED;
@@ -184,110 +204,79 @@ static bool follows_stack_mov(const uint8_t *site)
 		p[3] == 0x24 && p[-1] != 0x66 && (p[-1] & 0xf0) != 0x40 && (p[-1] & 0xfc) != 0xf0;
 }
 
-/* Length of the instruction at p when it is one that wrappers have between syscall and ret; 0: other. */
-static unsigned plain_length(const uint8_t *p)
+/*
+ * Five bytes that nothing executes, within reach of a short jump at the syscall: no-operations behind an
+ * instruction that ends the flow. They fill up to an aligned address, so they do not begin at one; what does
+ * may be a function that begins with a no-operation. Their offset from the syscall, 0: none.
+ */
+static unsigned find_padding(const uint8_t *code, gva_t site)
 {
-	if (p[0] == 0x48 && p[1] == 0x3d)
-		return 6; /* cmp $imm32, %rax */
-	if (p[0] == 0x3d)
-		return 5; /* cmp $imm32, %eax */
-	if ((p[0] & 0xf0) == 0x70)
-		return 2; /* jcc rel8 */
-	if (p[0] == 0x0f && (p[1] & 0xf0) == 0x80)
-		return 6; /* jcc rel32 */
-	if ((p[0] & 0xf8) == 0x48 && (p[1] == 0x89 || p[1] == 0x8b || p[1] == 0x85) && p[2] >= 0xc0)
-		return 3; /* mov, test between registers */
-	if ((p[0] == 0x89 || p[0] == 0x85 || p[0] == 0x31) && p[1] >= 0xc0)
-		return 2;
+	unsigned at = SYSCALL_BYTES, n, end;
+
+	while (at <= SYSCALL_BYTES + SHORT_REACH) {
+		bool ends = instruction_ends_flow(code + at);
+
+		n = instruction_length(code + at);
+		if (!n)
+			return 0;
+		at += n;
+		if (!ends || at > SYSCALL_BYTES + SHORT_REACH)
+			continue;
+		for (end = at; end - at < JUMP_BYTES; end += n) {
+			n = nop_length(code + end);
+			if (!n)
+				break;
+		}
+		if (end - at >= JUMP_BYTES && ((site + at) & 15))
+			return at;
+	}
 	return 0;
 }
 
-static unsigned nop_length(const uint8_t *p)
+static bool rewrite_mov(gva_t site, const uint8_t *code)
 {
-	unsigned n = 0;
+	gva_t target = trampoline_add(site + SYSCALL_BYTES, code - MOVED_BYTES);
+	uint8_t jump[JUMP_BYTES] = {0xe9};
 
-	while (p[n] == 0x66 || p[n] == 0x2e)
-		n++;
-	if (p[n] == 0x90 || (!n && p[0] == 0xcc))
-		return n + 1;
-	if (p[n] != 0x0f || p[n + 1] != 0x1f)
-		return 0;
-	switch (p[n + 2]) {
-	case 0x00:
-		return n + 3;
-	case 0x40:
-		return n + 4;
-	case 0x44:
-		return n + 5;
-	case 0x80:
-		return n + 7;
-	case 0x84:
-		return n + 8;
-	default:
-		return 0;
-	}
+	put32(jump + 1, site, target);
+	return target && put_code(site - JUMP_BYTES, jump, JUMP_BYTES);
 }
 
-/* Five bytes of padding behind the function's ret, within reach of a short jump. NULL: none. */
-static const uint8_t *find_padding(const uint8_t *next, const uint8_t *end)
+static bool rewrite_springboard(gva_t site, unsigned padding)
 {
-	const uint8_t *p = next, *start;
+	gva_t target = trampoline_add(site + SYSCALL_BYTES, NULL);
+	uint8_t jump[JUMP_BYTES] = {0xe9};
+	const uint8_t hop[SYSCALL_BYTES] = {0xeb, (uint8_t)(padding - SYSCALL_BYTES)};
 
-	while (p + 8 < end && p - next < 64 && *p != 0xc3) {
-		unsigned n = plain_length(p);
-
-		if (!n)
-			return NULL;
-		p += n;
-	}
-	if (p + 16 > end || *p != 0xc3)
-		return NULL;
-	for (start = ++p; p - start < 5;) {
-		unsigned n = nop_length(p);
-
-		if (!n)
-			return NULL;
-		p += n;
-	}
-	return start - next <= 100 ? start : NULL;
-}
-
-static bool rewrite_mov(gva_t site)
-{
-	gva_t target = trampoline_add(site + 2, (const uint8_t *)site - MOVED_BYTES);
-	uint8_t *code = target ? writable_code(site - 5) : NULL;
-
-	if (!code)
-		return false;
-	code[0] = 0xe9;
-	put32(code + 1, site, target);
-	return true;
-}
-
-static bool rewrite_springboard(gva_t site, gva_t padding)
-{
-	gva_t target = trampoline_add(site + 2, NULL);
-	uint8_t *code = target ? writable_code(site) : NULL;
-
-	if (!code)
-		return false;
-	code[padding - site] = 0xe9;
-	put32(code + (padding - site) + 1, padding + 5, target);
-	code[0] = 0xeb;
-	code[1] = (uint8_t)(padding - (site + 2));
-	return true;
+	put32(jump + 1, site + padding + JUMP_BYTES, target);
+	return target && put_code(site + padding, jump, JUMP_BYTES) &&
+		put_code(site, hop, SYSCALL_BYTES);
 }
 
 static bool rewrite(gva_t site, uint64_t nr)
 {
-	const uint8_t *code = (const uint8_t *)site;
-	const uint8_t *padding;
+	uint8_t code[BEFORE_BYTES + AROUND_BYTES] = {0};
+	const uint8_t *at = code + BEFORE_BYTES;
+	size_t page = BEFORE_BYTES + (size_t)(DF_PAGE_SIZE - (site & DF_PAGE_MASK));
+	unsigned padding;
 
-	if (site >> DF_PAGE_SHIFT == (site - 6) >> DF_PAGE_SHIFT &&
-		(follows_mov(code, nr) || follows_stack_mov(code)))
-		return rewrite_mov(site);
-	padding = find_padding(code + 2, (const uint8_t *)(df_page_down(site) + DF_PAGE_SIZE));
-	return padding && rewrite_springboard(site, (gva_t)padding);
+	/* Behind the page there may be nothing. */
+	if (user_copy_from(code, (const void *)(site - BEFORE_BYTES), sizeof(code)) &&
+		user_copy_from(code, (const void *)(site - BEFORE_BYTES), min(page, sizeof(code))))
+		return false;
+	if (at[0] != 0x0f || at[1] != 0x05)
+		return false;
+	if (follows_mov(at, nr) || follows_stack_mov(at))
+		return rewrite_mov(site, at);
+	padding = find_padding(at, site);
+	return padding && rewrite_springboard(site, padding);
+}
+
+void rewrite_learned(gva_t site, uint64_t nr)
+{
+	if (rewrite(site, nr))
+		request_page->stats.rewritten_sites++;
+	map_flush();
 }
 
 /* Called from entry.S on each trap, before the call itself. */
@@ -296,6 +285,8 @@ void rewrite_site(gva_t next, uint64_t nr)
 	gva_t site = next - 2;
 	unsigned i = (unsigned)(site ^ site >> 8) % SEEN;
 
+	if (freeze_hooks.trap && freeze_hooks.trap(site, nr))
+		return;
 	if (seen[i].site != site) {
 		seen[i].site = site;
 		seen[i].traps = 0;
