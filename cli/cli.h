@@ -34,6 +34,14 @@ extern const struct command cli_commands[];
 
 int command_run(int argc, char **argv);
 void command_run_help(void);
+int command_try(int argc, char **argv);
+void command_try_help(void);
+int command_freeze(int argc, char **argv);
+void command_freeze_help(void);
+int command_thaw(int argc, char **argv);
+void command_thaw_help(void);
+int command_fsck(int argc, char **argv);
+void command_fsck_help(void);
 int command_version(int argc, char **argv);
 void command_version_help(void);
 int command_doctor(int argc, char **argv);

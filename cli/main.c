@@ -16,6 +16,13 @@
 
 const struct command cli_commands[] = {
 	{"run", "run a Linux program in a microVM of its own", command_run, command_run_help},
+	{"try", "freeze a program where it waits for input and time pristine copies of it",
+		command_try, command_try_help},
+	{"freeze", "freeze a program where it waits for input, into a file", command_freeze,
+		command_freeze_help},
+	{"thaw", "answer one event in a pristine copy of a frozen program", command_thaw,
+		command_thaw_help},
+	{"fsck", "check frozen programs and say what they hold", command_fsck, command_fsck_help},
 	{"doctor", "check that this machine has what dayfly needs", command_doctor,
 		command_doctor_help},
 	{"help", "explain a command", command_help, command_help_help},

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -35,7 +36,11 @@ static int wait_for(int fd, unsigned int limit_ms)
 	do {
 		int64_t left = deadline - now_ms();
 
-		ready = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
+		if (limit_ms == DF_MONITOR_NO_LIMIT)
+			left = -1;
+		else if (left < 0)
+			left = 0;
+		ready = poll(&poll_fd, 1, left > INT_MAX ? INT_MAX : (int)left);
 	} while (ready < 0 && errno == EINTR);
 	return ready < 0 ? -errno : ready;
 }
@@ -174,7 +179,8 @@ static bool check_ready(struct df_ready *ready)
 		ready->log_bytes <= DF_OUT_LOG_MAX && ready->exit_status <= 255;
 }
 
-int df_monitor_receive(struct df_monitor *monitor, unsigned int limit_ms, struct df_ready *ready,
+/* One message, checked as far as its form goes. Returns 0 or a negative error with *err set. */
+static int receive(struct df_monitor *monitor, unsigned int limit_ms, struct df_ready *ready,
 	struct df_err *err)
 {
 	int waited = wait_for(monitor->socket, limit_ms);
@@ -200,6 +206,18 @@ int df_monitor_receive(struct df_monitor *monitor, unsigned int limit_ms, struct
 	if (!check_ready(ready))
 		return df_err_set(err, -EPROTO,
 			"the monitor's answer makes no sense; please report it");
+	return 0;
+}
+
+int df_monitor_receive(struct df_monitor *monitor, unsigned int limit_ms, struct df_ready *ready,
+	struct df_err *err)
+{
+	int error = receive(monitor, limit_ms, ready, err);
+
+	if (error) {
+		memset(ready, 0, sizeof(*ready));
+		return error;
+	}
 	if (ready->error)
 		return df_err_set(err, ready->error, "%s",
 			*ready->text ? ready->text : df_errno_text(ready->error));

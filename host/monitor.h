@@ -28,6 +28,7 @@ struct df_monitor {
 
 /* When it is told to end and does not. */
 #define DF_MONITOR_GRACE_MS 2000u
+#define DF_MONITOR_NO_LIMIT UINT32_MAX
 
 /*
  * Starts the executable `path` with these words and this environment, each with a NULL at the end. Returns 0 or -errno with
@@ -44,9 +45,9 @@ int df_monitor_send(struct df_monitor *monitor, struct df_start *start, const in
 	size_t count, struct df_err *err) __attribute__((warn_unused_result));
 
 /*
- * Waits at most `limit_ms` for the monitor's answer and checks it. Returns 0; the monitor's own error (< 0) with its reason in *err,
+ * Waits at most `limit_ms` (DF_MONITOR_NO_LIMIT: for ever) for the monitor's answer and checks it. Returns 0; the monitor's own error (< 0) with its reason in *err,
  * *ready being filled then too; -ETIMEDOUT; -EPROTO for an impossible answer; -EPIPE if the monitor has ended, and *err says
- * how. Signals that are handled do not end the wait.
+ * how. *ready is all zero unless something was said here. Signals that are handled do not end the wait.
  */
 int df_monitor_receive(struct df_monitor *monitor, unsigned int limit_ms, struct df_ready *ready,
 	struct df_err *err) __attribute__((warn_unused_result));

@@ -110,6 +110,15 @@ int df_slot_seal(struct df_slot *slot, uint64_t in_bytes, uint64_t out_bytes, st
 	return 0;
 }
 
+int df_slot_wipe_out(struct df_slot *slot, struct df_err *err)
+{
+	if (fallocate(slot->out_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		    (off_t)slot->out_bytes) < 0)
+		return df_err_set(err, -errno, "emptying an event's memory failed: %s",
+			df_errno_text(errno));
+	return 0;
+}
+
 void df_slot_deinit(struct df_slot *slot)
 {
 	if (slot->control)
@@ -190,7 +199,7 @@ int df_slot_read_body(struct df_slot *slot, int fd)
 	return (int)got;
 }
 
-void df_slot_start(struct df_slot *slot, const struct df_slot_limits *limits)
+void df_slot_describe(struct df_slot *slot, const struct df_slot_limits *limits)
 {
 	struct df_control *control = slot->control;
 
@@ -202,7 +211,12 @@ void df_slot_start(struct df_slot *slot, const struct df_slot_limits *limits)
 	control->cpu_limit_ns = limits->cpu_ns;
 	control->reply_max = limits->reply_bytes;
 	control->log_max = limits->log_bytes;
-	df_slot_set(control, DF_SIDE_CLIENT, DF_SLOT_EVENT);
+}
+
+void df_slot_start(struct df_slot *slot, const struct df_slot_limits *limits)
+{
+	df_slot_describe(slot, limits);
+	df_slot_set(slot->control, DF_SIDE_CLIENT, DF_SLOT_EVENT);
 }
 
 int df_slot_wait_reply(struct df_slot *slot, uint64_t deadline_ns)

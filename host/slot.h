@@ -74,6 +74,9 @@ int df_slot_init(struct df_slot *slot, uint64_t in_bytes, struct df_err *err)
 int df_slot_seal(struct df_slot *slot, uint64_t in_bytes, uint64_t out_bytes, struct df_err *err)
 	__attribute__((warn_unused_result));
 
+/* Empties the out file, which another monitor may have used before. Returns 0 or -errno with *err set. */
+int df_slot_wipe_out(struct df_slot *slot, struct df_err *err) __attribute__((warn_unused_result));
+
 /* Frees everything; a monitor's mappings live on. Allowed on DF_SLOT_NONE and more than once. */
 void df_slot_deinit(struct df_slot *slot);
 
@@ -89,6 +92,9 @@ int df_slot_put_attributes(struct df_slot *slot, const void *bytes, size_t lengt
 
 /* The same from a descriptor, read to its end. Returns 0, -E2BIG, or what read(2) failed with. */
 int df_slot_read_body(struct df_slot *slot, int fd) __attribute__((warn_unused_result));
+
+/* Writes the event's numbers into the control page, as df_slot_start does before it hands the slot over. */
+void df_slot_describe(struct df_slot *slot, const struct df_slot_limits *limits);
 
 /* Gives the event to the monitor. */
 void df_slot_start(struct df_slot *slot, const struct df_slot_limits *limits);

@@ -229,6 +229,16 @@ static void test_reply(void **state)
 	assert_ptr_equal(reply.body, slot.out + DF_OUT_REPLY);
 }
 
+static void test_wipe_out(void **state)
+{
+	(void)state;
+	memset(monitor_out + DF_OUT_LOG, 'x', 10000);
+	assert_int_equal(slot.out[DF_OUT_LOG + 9999], 'x');
+	assert_int_equal(df_slot_wipe_out(&slot, &err), 0);
+	for (size_t i = 0; i < 10000; i++)
+		assert_int_equal(slot.out[DF_OUT_LOG + i], 0);
+}
+
 static void refused(const char *what)
 {
 	err = (struct df_err){0};
@@ -414,6 +424,7 @@ int main(void)
 		TEST(test_put_wipes),
 		TEST(test_read_body),
 		TEST(test_reply),
+		TEST(test_wipe_out),
 		TEST(test_impossible_numbers),
 		TEST(test_states),
 		TEST(test_hand_over),

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a reply means to the user: see event.h. */
+#include "cli/event.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int event_exit_status(const struct df_slot_reply *reply)
+{
+	switch (reply->outcome) {
+	case DF_OUTCOME_EXIT:
+		return reply->status;
+	case DF_OUTCOME_SIGNAL:
+		return 128 + reply->status;
+	case DF_OUTCOME_WALL_TIME:
+	case DF_OUTCOME_CPU_TIME:
+		return EVENT_TIME_LIMIT;
+	case DF_OUTCOME_MEMORY:
+		return EVENT_MEMORY_LIMIT;
+	case DF_OUTCOME_REPLY_SIZE:
+	case DF_OUTCOME_LOG_SIZE:
+		return EVENT_SIZE_LIMIT;
+	default:
+		return CLI_FAILED;
+	}
+}
+
+/* The outcomes that are more than a number. */
+static const char *const outcomes[DF_OUTCOME_COUNT] = {
+	[DF_OUTCOME_WALL_TIME] = "the event took longer than --wall allows",
+	[DF_OUTCOME_CPU_TIME] = "the event took more processor time than --cpu allows",
+	[DF_OUTCOME_MEMORY] = "the event needed more memory than --memory gives",
+	[DF_OUTCOME_REPLY_SIZE] = "the reply is larger than --reply-max allows",
+	[DF_OUTCOME_LOG_SIZE] = "the event wrote more to standard error than --log-max allows",
+	[DF_OUTCOME_STOPPED] = "the instance was stopped",
+};
+
+void event_describe(enum df_outcome outcome, int status, char *text, size_t size)
+{
+	if (outcome == DF_OUTCOME_EXIT)
+		snprintf(text, size, "exit status %d", status);
+	else if (outcome == DF_OUTCOME_SIGNAL)
+		snprintf(text, size, "signal %d", status);
+	else
+		snprintf(text, size, "%s", outcomes[outcome]);
+}
+
+void event_print_text(const char *text)
+{
+	char clean[DF_CONTROL_TEXT + 1];
+	size_t length = 0;
+
+	for (; *text && length < sizeof(clean) - 2; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		clean[length++] = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : *text;
+	}
+	if (length == 0)
+		return;
+	if (clean[length - 1] != '\n')
+		clean[length++] = '\n';
+	say_bytes(clean, length);
+}
+
+int event_write_reply(const struct df_slot_reply *reply, struct df_err *err)
+{
+	int error;
+
+	say_bytes(reply->log, reply->log_bytes);
+	error = write_all(STDOUT_FILENO, reply->body, reply->body_bytes);
+	if (error)
+		return df_err_set(err, CLI_FAILED, "standard output can not be written: %s",
+			df_errno_text(error));
+	event_print_text(reply->text);
+	if (!*reply->text && outcomes[reply->outcome])
+		dprintf(STDERR_FILENO, "dayfly: %s\n", outcomes[reply->outcome]);
+	return CLI_OK;
+}
