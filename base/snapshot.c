@@ -151,8 +151,11 @@ static int check_places(const struct df_snapshot *h, uint64_t file_bytes, const 
 	if (h->learned_offset % 8 ||
 		!inside(h->learned_offset, learned, h->extents_offset + extents, h->data_offset))
 		return damaged(why, "its list of written pages is not in the file");
+	/* A file of its own: its size is what matters. */
 	if (!h->root_offset)
-		return h->root_bytes ? damaged(why, "its root image has no place") : 0;
+		return !h->root_bytes || h->root_bytes > DF_FILES_MAX
+			? damaged(why, "its root image has no size")
+			: 0;
 	if (h->root_offset & DF_LARGE_MASK || h->root_offset < h->file_bytes || !h->root_bytes ||
 		h->root_bytes > DF_FILES_MAX || h->root_offset > UINT64_MAX - h->root_bytes)
 		return damaged(why, "its root image has no place");

@@ -44,6 +44,7 @@ struct freezer {
 	struct df_learned *learned;
 	uint8_t *boot_log;
 	uint64_t boot_log_bytes;
+	uint32_t wait_point; /* enum df_wait_point: where it is frozen */
 	struct df_page_run run[LEARNED_RUNS_MAX]; /* pages that an event writes */
 	uint32_t runs;
 	uint64_t event_pages;
@@ -142,6 +143,7 @@ static int boot(struct freezer *f, struct df_err *err)
 			return r;
 		go_on(f, DF_MODE_BOOT, limit);
 	}
+	f->wait_point = vm->wait_point;
 	if (vm->wait_point > DF_WAIT_POINT_ENTRY)
 		return 0;
 	if (vm->outcome == DF_OUTCOME_WALL_TIME)
@@ -156,7 +158,7 @@ static int boot(struct freezer *f, struct df_err *err)
 			vm->text_bytes ? ": " : "", vm->text);
 	/* It does not ask for input: it will run whole for each event. */
 	f->ready.exit_status = (uint32_t)vm->status;
-	vm->wait_point = DF_WAIT_POINT_ENTRY;
+	f->wait_point = DF_WAIT_POINT_ENTRY;
 	vm->text_bytes = 0;
 	r = state_restore(f, &f->entry, err);
 	vm->boot_log_bytes = 0;
@@ -176,8 +178,6 @@ static void take_boot_log(struct freezer *f)
 /* Lets the guest use what the rehearsal found out. When that fails the state from before stays. */
 static int prepare(struct freezer *f, struct df_err *err)
 {
-	struct vm *vm = &f->vm;
-	uint32_t wait_point = vm->wait_point;
 	int r = state_take(f, &f->frozen, err);
 
 	if (r)
@@ -189,10 +189,8 @@ static int prepare(struct freezer *f, struct df_err *err)
 		return r;
 	memcpy(f->wire.slot[0].out + DF_OUT_ATTRIBUTES, f->learned, sizeof(*f->learned));
 	go_on(f, DF_MODE_PREPARE, PREPARE_LIMIT_MS);
-	r = vm->wait_point == wait_point ? state_take(f, &f->frozen, err)
-					 : state_restore(f, &f->frozen, err);
-	vm->wait_point = wait_point;
-	return r;
+	return f->vm.wait_point == f->wait_point ? state_take(f, &f->frozen, err)
+						 : state_restore(f, &f->frozen, err);
 }
 
 static void learn_page(void *context, enum memory_region r, uint64_t page)
@@ -252,7 +250,7 @@ static void fill_header(struct freezer *f)
 	h->rsp = regs->rsp;
 	h->rflags = regs->rflags;
 	put_general(regs, h->general);
-	h->wait_point = vm->wait_point;
+	h->wait_point = f->wait_point;
 	h->pid = vm->boot->pid;
 	h->monotonic_ns = vm->boot->time.monotonic_base_ns;
 	h->boot_ns = f->ready.boot_ns;
@@ -283,7 +281,7 @@ static int freeze(struct freezer *f, struct df_err *err)
 	if (r)
 		return r;
 	memcpy(f->wire.slot[0].out + DF_OUT_LOG, f->boot_log, f->boot_log_bytes);
-	f->ready.wait_point = f->vm.wait_point;
+	f->ready.wait_point = f->wait_point;
 	f->ready.log_bytes = (uint32_t)f->boot_log_bytes;
 	f->ready.snapshot_bytes = f->frozen.memory.header.data_bytes;
 	f->ready.event_pages = f->event_pages;

@@ -267,14 +267,14 @@ static int write_file(struct pristine *p, int fd, const struct extent_list *l,
 	const struct df_page_run *learned)
 {
 	struct df_snapshot *h = &p->header;
-	uint64_t at = sizeof(*h), start = 0;
+	uint64_t at = DF_PAGE_SIZE, start = 0;
 	int r;
 
 	h->magic = DF_SNAPSHOT_MAGIC;
 	h->version = DF_SNAPSHOT_VERSION;
 	h->header_bytes = sizeof(*h);
 	h->extent_count = l->count;
-	h->extents_offset = sizeof(*h);
+	h->extents_offset = DF_PAGE_SIZE;
 	h->learned_offset = h->extents_offset + l->count * sizeof(struct df_extent);
 	h->data_offset =
 		df_page_up(h->learned_offset + h->learned_count * sizeof(struct df_page_run));
