@@ -4,6 +4,7 @@
 
 #include "host/cleanup.h"
 #include "host/slot_state.h"
+#include "host/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,30 +27,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-int write_all(int fd, const void *bytes, size_t length)
-{
-	const char *at = bytes;
-
-	while (length > 0) {
-		ssize_t written = write(fd, at, length);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		at += written;
-		length -= (size_t)written;
-	}
-	return 0;
-}
-
-void say_bytes(const void *bytes, size_t length)
-{
-	int error = write_all(STDERR_FILENO, bytes, length);
-
-	(void)error;
 }
 
 void event_fill_streams(void)
@@ -90,8 +67,10 @@ const char *event_wait_point(uint32_t wait_point)
 		return "its entry (it does not read standard input)";
 	case DF_WAIT_POINT_STDIO:
 		return "read(0)";
-	default:
+	case DF_WAIT_POINT_SDK:
 		return "df_next_event()";
+	default:
+		return "a place that dayfly does not know";
 	}
 }
 
@@ -239,7 +218,7 @@ int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, 
 		status = ready->exit_status ? (int)ready->exit_status : CLI_FAILED;
 	/* What the program said before it was frozen, also if it was not. */
 	if (err->code != -EPROTO)
-		say_bytes(freezing->slot->out + DF_OUT_LOG, ready->log_bytes);
+		df_write_error(freezing->slot->out + DF_OUT_LOG, ready->log_bytes);
 	if (!status && df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS) != 0)
 		status = df_err_set(err, CLI_FAILED,
 			"the monitor failed after it had frozen the program");

@@ -137,10 +137,4 @@ const char *units_time(uint64_t ns, char text[UNITS_BYTES]);
 /* "512 bytes", "428 KiB", "1.3 MiB" */
 const char *units_size(uint64_t bytes, char text[UNITS_BYTES]);
 
-/* Writes to standard error; where nobody can read it, that is no reason to fail. */
-void say_bytes(const void *bytes, size_t length);
-
-/* Writes all of it. Returns 0 or -errno. */
-int write_all(int fd, const void *bytes, size_t length) __attribute__((warn_unused_result));
-
 #endif

@@ -2,6 +2,8 @@
 /* What a reply means to the user: see event.h. */
 #include "cli/event.h"
 
+#include "host/write.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,15 +62,15 @@ void event_print_text(const char *text)
 		return;
 	if (clean[length - 1] != '\n')
 		clean[length++] = '\n';
-	say_bytes(clean, length);
+	df_write_error(clean, length);
 }
 
 int event_write_reply(const struct df_slot_reply *reply, struct df_err *err)
 {
 	int error;
 
-	say_bytes(reply->log, reply->log_bytes);
-	error = write_all(STDOUT_FILENO, reply->body, reply->body_bytes);
+	df_write_error(reply->log, reply->log_bytes);
+	error = df_write(STDOUT_FILENO, reply->body, reply->body_bytes);
 	if (error)
 		return df_err_set(err, CLI_FAILED, "standard output can not be written: %s",
 			df_errno_text(error));

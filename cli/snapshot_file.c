@@ -6,6 +6,7 @@
 #include "host/cleanup.h"
 #include "host/path.h"
 #include "host/str.h"
+#include "host/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,22 +82,6 @@ int snapshot_file_publish(struct snapshot_file *file, struct df_err *err)
 	return 0;
 }
 
-static int write_at(int fd, const uint8_t *bytes, uint64_t length, uint64_t offset)
-{
-	while (length > 0) {
-		ssize_t written = pwrite(fd, bytes, length, (off_t)offset);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -1;
-		bytes += written;
-		length -= (uint64_t)written;
-		offset += (uint64_t)written;
-	}
-	return 0;
-}
-
 static bool is_zero(const uint8_t *bytes, uint64_t length)
 {
 	return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
@@ -117,13 +102,16 @@ static int copy_image(const struct snapshot_file *file, const uint8_t *image, ui
 		if (tell && at % (64 * DF_LARGE_SIZE) == 0)
 			dprintf(STDERR_FILENO, "\rcopying the root image: %3u %%",
 				(unsigned int)(at * 100 / bytes));
-		if (!is_zero(image + at, here) &&
-			write_at(file->fd, image + at, here, offset + at) < 0)
-			return -1;
+		int error = is_zero(image + at, here)
+			? 0
+			: df_write_at(file->fd, image + at, here, offset + at);
+
+		if (error)
+			return error;
 	}
 	if (tell)
 		dprintf(STDERR_FILENO, "\r\033[K");
-	return ftruncate(file->fd, (off_t)(offset + bytes));
+	return ftruncate(file->fd, (off_t)(offset + bytes)) < 0 ? -errno : 0;
 }
 
 /* The whole file, private: what another changes in it meanwhile may or may not be seen. */
@@ -151,6 +139,7 @@ int snapshot_file_add_root(struct snapshot_file *file, const char *image, struct
 	struct df_snapshot *header;
 	const char *why;
 	uint8_t *bytes;
+	int error;
 
 	if (image_fd < 0 || map_file(image_fd, PROT_READ, MAP_PRIVATE, &root) < 0)
 		return df_err_set(err, -errno, "%s: %s", image, df_errno_text(errno));
@@ -166,9 +155,10 @@ int snapshot_file_add_root(struct snapshot_file *file, const char *image, struct
 	header->root_checksum = df_snapshot_root_checksum(root.data, root.length);
 	df_snapshot_seal(header, (const struct df_extent *)(bytes + header->extents_offset),
 		(const struct df_page_run *)(bytes + header->learned_offset));
-	if (copy_image(file, root.data, root.length, header->root_offset) < 0)
-		return failed(file, "writing", err);
-	return 0;
+	error = copy_image(file, root.data, root.length, header->root_offset);
+	return error
+		? df_err_set(err, error, "writing %s failed: %s", file->path, df_errno_text(error))
+		: 0;
 }
 
 int snapshot_file_open(const char *path, struct df_snapshot *header, struct df_err *err)

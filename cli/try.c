@@ -9,6 +9,7 @@
 #include "host/cleanup.h"
 #include "host/json.h"
 #include "host/slot_state.h"
+#include "host/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -462,7 +463,7 @@ static void print_summary(const struct trial *t, const struct summary *s)
 	if (t->how.verify)
 		df_str_addf(&line, " · %" PRIu64 " leaks", s->leaks);
 	df_str_add(&line, "\n");
-	say_bytes(df_str_text(&line), line.length);
+	df_write_error(df_str_text(&line), line.length);
 	if (s->different)
 		dprintf(STDERR_FILENO,
 			"dayfly: the first that differs is the reply to event %" PRIu64 ": %s\n",
@@ -523,7 +524,7 @@ static void print_json(const struct trial *t, const struct summary *s, int exit_
 	add_reply(&json, &t->first, exit_status);
 	df_json_close(&json, '}');
 	df_str_add(&json, "\n");
-	say_bytes(df_str_text(&json), json.length);
+	df_write_error(df_str_text(&json), json.length);
 }
 
 static int finish(struct trial *t, const struct worker *workers, int exit_status,
