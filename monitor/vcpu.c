@@ -122,6 +122,16 @@ static void align_tsc(struct vm *vm)
 	ioctl(vm->vcpu_fd, KVM_SET_DEVICE_ATTR, &attr);
 }
 
+/* The first entry makes a kernel thread, which the jail's limits forbid: have it made before. */
+static int first_entry(struct vm *vm, struct df_err *err)
+{
+	vm->run->immediate_exit = 1;
+	if (!ioctl(vm->vcpu_fd, KVM_RUN, 0) || errno != EINTR)
+		return df_err_set(err, -EIO, "KVM_RUN: %s", df_errno_text(errno));
+	vm->run->immediate_exit = 0;
+	return 0;
+}
+
 int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3, struct df_err *err)
 {
 	struct kvm_regs regs = {
@@ -141,7 +151,7 @@ int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3,
 		return df_err_set(err, -errno, "KVM_SET_XCRS: %s", df_errno_text(errno));
 	if (ioctl(vm->vcpu_fd, KVM_SET_REGS, &regs))
 		return df_err_set(err, -errno, "KVM_SET_REGS: %s", df_errno_text(errno));
-	return 0;
+	return first_entry(vm, err);
 }
 
 void vcpu_request_tick(struct vm *vm)
