@@ -306,7 +306,8 @@ void thread_wake(struct thread *t)
 		return;
 	t->state = THREAD_RUNNABLE;
 	run_queue_add(t);
-	if (current->state == THREAD_RUNNABLE)
+	/* Two want the CPU now. (A thread that waits in the idle loop and is woken by it is alone.) */
+	if (t != current && current->state == THREAD_RUNNABLE)
 		tick_arm();
 }
 
