@@ -13,8 +13,8 @@
 
 	.section .stub, "ax", @progbits
 	.balign 4096
-/* For the monitor (monitor/kernel_image.c). */
-	.quad stub_syscall, stub_vectors, stub_tick, stub_frames, stub_frames_end
+/* For the monitor (monitor/kernel_image.c), and the last one for the vDSO (time/vdso.c). */
+	.quad stub_syscall, stub_vectors, stub_tick, stub_frames, stub_frames_end, syscall_fast
 
 	.balign 16
 	.globl stub_syscall
