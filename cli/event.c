@@ -151,6 +151,18 @@ int event_await(struct df_slot *slot, const struct df_monitor *monitor, uint64_t
 	}
 }
 
+int event_await_first(struct df_slot *slot, struct df_monitor *monitor, uint64_t wall_ns,
+	struct df_slot_reply *reply, struct df_err *err)
+{
+	struct df_ready ready;
+	int status;
+
+	if (df_slot_wait_reply(slot, now_ns() + STEP_NS) == 0)
+		return df_slot_reply(slot, reply, err) ? CLI_FAILED : CLI_OK;
+	status = event_wait_ready(monitor, &ready, err);
+	return status ? status : event_await(slot, monitor, wall_ns, reply, err);
+}
+
 int event_explain_end(struct df_monitor *monitor, struct df_err *err)
 {
 	struct df_ready ready;

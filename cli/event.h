@@ -107,6 +107,13 @@ int event_wait_ready(struct df_monitor *monitor, struct df_ready *ready, struct 
 int event_await(struct df_slot *slot, const struct df_monitor *monitor, uint64_t wall_ns,
 	struct df_slot_reply *reply, struct df_err *err) __attribute__((warn_unused_result));
 
+/*
+ * The same for the first event, started without waiting until the monitor was ready: if there is no reply at once, waits
+ * for that first, and says why it did not come to it.
+ */
+int event_await_first(struct df_slot *slot, struct df_monitor *monitor, uint64_t wall_ns,
+	struct df_slot_reply *reply, struct df_err *err) __attribute__((warn_unused_result));
+
 /* Why the monitor gave up, for *err: what it said last, or how it ended. Stops it. Returns CLI_FAILED. */
 int event_explain_end(struct df_monitor *monitor, struct df_err *err);
 

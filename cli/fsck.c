@@ -3,12 +3,10 @@
 #include "cli/cpu_names.h"
 #include "cli/event.h"
 
-#include "base/crc32c.h"
 #include "base/erofs.h"
 #include "base/snapshot.h"
 #include "host/cleanup.h"
 #include "host/json.h"
-#include "host/path.h"
 #include "image/elf.h"
 
 #include <errno.h>
@@ -66,27 +64,6 @@ static const char *check_root(const struct df_snapshot *header, const uint8_t *f
 	return NULL;
 }
 
-/* Does this machine's dayfly have the kernel that is frozen in there? */
-static void check_kernel(struct finding *f)
-{
-	DF_FREE char *directory = own_directory();
-	DF_FREE char *path = directory ? df_path_join(directory, "dayfly-kernel") : NULL;
-	DF_CLOSE int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	DF_UNMAP struct df_mapping map = DF_MAPPING_NONE;
-	struct stat now;
-
-	if (fd < 0 || fstat(fd, &now) < 0 || now.st_size == 0)
-		return;
-	map.data = mmap(NULL, (size_t)now.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map.data == MAP_FAILED) {
-		map.data = NULL;
-		return;
-	}
-	map.length = (size_t)now.st_size;
-	if (df_crc32c(0, map.data, map.length) != f->header.kernel_build)
-		df_str_add(&f->elsewhere, "it was frozen with another build of dayfly");
-}
-
 static void check_cpu(struct finding *f)
 {
 	DF_STR struct df_str missing = DF_STR_EMPTY;
@@ -116,7 +93,6 @@ static void check_bytes(struct finding *f, const uint8_t *file, uint64_t bytes)
 	root = check_root(&f->header, file);
 	if (root)
 		snprintf(f->why, sizeof(f->why), "%s", root);
-	check_kernel(f);
 	check_cpu(f);
 }
 
@@ -216,8 +192,8 @@ void command_fsck_help(void)
 	       "what they hold.\n\n");
 	flags_print(event_json_flags);
 	printf("\nExit status: 0 when all are whole, 1 when one is not, 125 when one cannot be read.\n"
-	       "A snapshot that is whole but was frozen on another processor or with another build\n"
-	       "of dayfly is told so; freeze it again here.\n\n"
+	       "A snapshot that is whole but was frozen on a processor with more instructions than\n"
+	       "this one is told so; freeze the program here.\n\n"
 	       "  dayfly fsck thumb.snap\n"
 	       "  dayfly fsck --json *.snap\n");
 }

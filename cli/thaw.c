@@ -89,7 +89,7 @@ static int thaw(const char *path, struct event_options *options, int *exit_statu
 	}
 	if (!status) {
 		df_slot_start(&slot, &options->limits);
-		status = event_await(&slot, &monitor, options->limits.wall_ns, &reply, err);
+		status = event_await_first(&slot, &monitor, options->limits.wall_ns, &reply, err);
 	}
 	if (status && err->code == -EPIPE)
 		status = event_explain_end(&monitor, err);
