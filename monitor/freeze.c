@@ -199,12 +199,13 @@ static void learn_page(void *context, enum memory_region r, uint64_t page)
 	struct df_page_run *last = f->runs ? &f->run[f->runs - 1] : NULL;
 
 	f->event_pages++;
-	if (r == MEMORY_TABLES || r == MEMORY_OUT)
+	/* Neither what grew during the event nor what is put back in another way. */
+	if (r == MEMORY_TABLES || r == MEMORY_OUT ||
+		page >= f->frozen.memory.header.region[r].bytes >> DF_PAGE_SHIFT)
 		return;
 	if (last && last->region == (uint32_t)r && last->first_page + last->pages == page)
 		last->pages++;
-	else if (f->runs < LEARNED_RUNS_MAX &&
-		page < f->frozen.memory.header.region[r].bytes >> DF_PAGE_SHIFT)
+	else if (f->runs < LEARNED_RUNS_MAX)
 		f->run[f->runs++] =
 			(struct df_page_run){.region = (uint32_t)r, .pages = 1, .first_page = page};
 }

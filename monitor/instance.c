@@ -137,7 +137,6 @@ static int make_vcpu(struct instance *i, unsigned index, struct df_err *err)
 	int r = vcpu_create(vm, err);
 
 	r = r ? r : move_fd(&vm->vcpu_fd, JAIL_FD_VCPU + (int)index, err);
-	r = r ? r : written_map_ring(&i->written, vm->vcpu_fd, err);
 	r = r ? r : clock_init(vm, err);
 	r = r ? r : vcpu_start_state(vm, h->rip, h->stub_syscall, vm->iopl3, err);
 	return r ? r : take_registers(i, err);
@@ -164,7 +163,8 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	if (r)
 		return r;
 	vm->tables.memory = &vm->memory;
-	tables_freeze(&vm->tables, h->tables_used);
+	if (tables_freeze(&vm->tables, h->tables_used))
+		return df_err_set(err, -ENOMEM, "out of memory");
 	vm->boot = system_page(i, h->boot_page);
 	vm->request = system_page(i, h->request_page);
 	vm->tables.apply = system_page(i, h->apply_page);
@@ -377,8 +377,10 @@ static int reset(struct instance *i)
 {
 	struct vm *vm = &i->vm;
 	uint64_t start = clock_now_ns();
+	int r = written_collect(&i->written);
 
-	written_collect(&i->written);
+	if (r)
+		return r;
 	written_add_host(&i->written, vm->request, sizeof(*vm->request));
 	if (vm->tables.changed || vm->tables.apply->count || i->apply)
 		written_add_host(&i->written, vm->tables.apply, sizeof(*vm->tables.apply));
@@ -390,8 +392,8 @@ static int reset(struct instance *i)
 		drop_written(i, false);
 	else
 		written_each(&i->written, put_back_memory, i);
-	for (enum memory_region r = 0; r <= MEMORY_KSTACK; r++)
-		vm->memory.range[r].bytes = i->pristine->header.region[r].bytes;
+	for (enum memory_region n = 0; n <= MEMORY_KSTACK; n++)
+		vm->memory.range[n].bytes = i->pristine->header.region[n].bytes;
 	i->apply = tables_reset(&vm->tables, i->pristine->memory[MEMORY_TABLES]);
 	if (i->verify)
 		i->leaks = verify_memory(i);
@@ -414,8 +416,7 @@ static int begin_set(struct instance *i)
 	int r;
 
 	drop_written(i, true);
-	r = written_protect(&i->written);
-	written_clear(&i->written);
+	r = written_clear(&i->written);
 	touch_learned(i);
 	put_back_prefix(i);
 	i->give_up = false;

@@ -98,7 +98,11 @@ static int plug_slot(struct memory *m, enum memory_region r, uint64_t bytes, str
 	if (r == MEMORY_TABLES)
 		m->tables_slot = m->slots;
 	m->slot[m->slots++] = (struct memory_slot){
-		.region = (uint32_t)r, .first_page = range->plugged >> DF_PAGE_SHIFT};
+		.region = (uint32_t)r,
+		.tracked = slot_flags(m, r) & KVM_MEM_LOG_DIRTY_PAGES,
+		.first_page = range->plugged >> DF_PAGE_SHIFT,
+		.pages = bytes >> DF_PAGE_SHIFT,
+	};
 	range->plugged += bytes;
 	return 0;
 }

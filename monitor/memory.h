@@ -41,7 +41,9 @@ struct memory_range {
 
 struct memory_slot {
 	uint32_t region;
+	bool tracked;
 	uint64_t first_page; /* in its region */
+	uint64_t pages;
 };
 
 struct memory {

@@ -36,11 +36,6 @@ static void handle_exit(struct vm *vm)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 	case KVM_EXIT_INTR:
 		return;
-	case KVM_EXIT_DIRTY_RING_FULL:
-		written_collect(vm->written);
-		if (written_protect(vm->written))
-			report_stop(vm, "KVM can not reset its dirty ring");
-		return;
 	case KVM_EXIT_SHUTDOWN:
 		report_stop(vm, "triple fault");
 		return;

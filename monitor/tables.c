@@ -2,6 +2,7 @@
 /* Page tables: see tables.h for the rules that keep shadow paging honest. */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tables.h"
 
@@ -75,9 +76,12 @@ static void apply_add(struct tables *t, const uint64_t *entry, gva_t va, bool wi
 
 static void undo_add(struct tables *t, uint64_t *entry, gva_t va, bool wide)
 {
+	uint64_t n = entry_offset(t, entry) / sizeof(*entry), bit = 1ULL << n % 64;
+
 	t->changed = true;
-	if (entry_offset(t, entry) >= t->frozen << DF_PAGE_SHIFT)
+	if (n >= t->frozen * ENTRIES || (t->noted[n / 64] & bit))
 		return;
+	t->noted[n / 64] |= bit;
 	if (t->undo_count == TABLES_UNDO_MAX) {
 		t->undo_lost = true;
 		return;
@@ -240,11 +244,17 @@ bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa)
 	return false;
 }
 
-void tables_freeze(struct tables *t, uint64_t used)
+static uint64_t noted_bytes(const struct tables *t)
+{
+	return df_page_up(t->frozen * ENTRIES / 8);
+}
+
+int tables_freeze(struct tables *t, uint64_t used)
 {
 	t->used = t->frozen = t->clean = used;
-	t->changed = t->undo_lost = t->overflow = false;
-	t->undo_count = 0;
+	t->noted = mmap(NULL, noted_bytes(t), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return t->noted == MAP_FAILED ? -ENOMEM : 0;
 }
 
 /* All table pages from the pristine copy, and KVM forgets what it knows. */
@@ -256,8 +266,31 @@ static int reset_all(struct tables *t, const uint8_t *pristine)
 	memcpy(host, pristine, frozen);
 	memset(host + frozen, 0, (t->used << DF_PAGE_SHIFT) - frozen);
 	t->apply->count = 0;
-	tables_freeze(t, t->frozen);
+	memset(t->noted, 0, noted_bytes(t));
+	t->used = t->clean = t->frozen;
+	t->changed = t->undo_lost = t->overflow = false;
+	t->undo_count = 0;
 	return memory_replug_tables(t->memory);
+}
+
+/*
+ * Puts the noted entries back. The stub repeats that for those that ended up with another value, which is
+ * all that KVM can know, unless the guest left edits of its own undone.
+ */
+static void undo(struct tables *t)
+{
+	bool all = t->apply->count || t->overflow;
+
+	t->apply->count = 0;
+	for (unsigned i = 0; i < t->undo_count; i++) {
+		uint64_t *entry = t->undo[i].entry, now = *entry;
+		uint64_t n = entry_offset(t, entry) / sizeof(*entry);
+
+		*entry = t->undo[i].old;
+		t->noted[n / 64] &= ~(1ULL << n % 64);
+		if (now != *entry || all)
+			apply_add(t, entry, t->undo[i].va, t->undo[i].wide);
+	}
 }
 
 int tables_reset(struct tables *t, const uint8_t *pristine)
@@ -268,14 +301,11 @@ int tables_reset(struct tables *t, const uint8_t *pristine)
 	if (!t->changed)
 		return 0;
 	/* Half of the spare tables are burnt: start over. */
-	if (t->undo_lost || t->undo_count > DF_APPLY_MAX ||
-		used - t->frozen > ((r->bytes >> DF_PAGE_SHIFT) - t->frozen) / 2)
+	if (t->undo_lost || used - t->frozen > ((r->bytes >> DF_PAGE_SHIFT) - t->frozen) / 2)
 		return reset_all(t, pristine);
-	t->apply->count = 0;
-	for (unsigned i = t->undo_count; i-- > 0;)
-		*t->undo[i].entry = t->undo[i].old;
-	for (unsigned i = 0; i < t->undo_count; i++)
-		apply_add(t, t->undo[i].entry, t->undo[i].va, t->undo[i].wide);
+	undo(t);
+	if (t->overflow)
+		return reset_all(t, pristine);
 	if (used > t->clean)
 		memset(r->host + (t->clean << DF_PAGE_SHIFT), 0,
 			(used - t->clean) << DF_PAGE_SHIFT);

@@ -19,7 +19,7 @@
 
 #include "memory.h"
 
-#define TABLES_UNDO_MAX 512
+#define TABLES_UNDO_MAX 4096
 
 struct tables {
 	struct memory *memory;
@@ -32,6 +32,7 @@ struct tables {
 	uint64_t clean; /* pages above this were handed out by the event that runs */
 	bool changed;
 	bool undo_lost; /* more changes than noted */
+	uint64_t *noted; /* one bit an entry of the frozen tables: it is in undo */
 	unsigned undo_count;
 	struct {
 		uint64_t *entry;
@@ -57,8 +58,8 @@ int tables_commit(struct tables *t);
 /* Where the page at va lies that ring 3 can read; false when there is none. */
 bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa);
 
-/* From now on changes can be undone. `used`: pages that are in use. */
-void tables_freeze(struct tables *t, uint64_t used);
+/* From now on changes can be undone. `used`: pages that are in use. 0 or -ENOMEM. */
+int tables_freeze(struct tables *t, uint64_t used);
 /*
  * Puts back what changed since tables_freeze; the bytes of all table pages are then as they were.
  * pristine: the frozen table pages, for when there were too many changes to note.

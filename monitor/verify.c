@@ -47,7 +47,7 @@ static bool page_differs(const struct instance *i, enum memory_region r, uint64_
 	}
 	/* Edits that undo those of the event: the thawed kernel takes them first of all. */
 	if (r == MEMORY_SYSTEM && i->apply &&
-		page << DF_PAGE_SHIFT == i->pristine->header.apply_page)
+		(page << DF_PAGE_SHIFT) - i->pristine->header.apply_page < sizeof(struct df_apply))
 		return false;
 	return memcmp(now, then, sizeof(now));
 }

@@ -132,7 +132,7 @@ static int build_system(struct vm *vm)
 	const uint32_t rw = DF_PROT_READ | DF_PROT_WRITE;
 	gpa_t boot = system_pages(vm, 1), request = system_pages(vm, 1);
 	gpa_t gdt = system_pages(vm, 1), idt = system_pages(vm, 1);
-	gpa_t stack = system_pages(vm, 1), apply = system_pages(vm, 1);
+	gpa_t stack = system_pages(vm, 1), apply = system_pages(vm, DF_APPLY_PAGES);
 	int r;
 
 	vm->boot = (struct df_boot_info *)system_host(vm, boot);
@@ -145,7 +145,7 @@ static int build_system(struct vm *vm)
 	r = r ? r : map_page(vm, DF_VA_TRAP_STACK, stack, rw, 0);
 	r = r ? r : map_page(vm, DF_VA_GDT, gdt, rw, 0);
 	r = r ? r : map_page(vm, DF_VA_IDT, idt, rw, 0);
-	r = r ? r : map_page(vm, DF_VA_APPLY, apply, rw, 0);
+	r = r ? r : tables_map(&vm->tables, DF_VA_APPLY, DF_APPLY_PAGES, apply, rw, 0);
 	r = r ? r
 	      : tables_map(&vm->tables, DF_VA_TABLES,
 			vm->memory.range[MEMORY_TABLES].bytes >> DF_PAGE_SHIFT, DF_GPA_TABLES, rw,

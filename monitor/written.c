@@ -1,150 +1,157 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The set of written pages: see written.h. */
 #include <errno.h>
+#include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "written.h"
 
-#define RING_BYTES (WRITTEN_RING * sizeof(struct kvm_dirty_gfn))
-
-static uint64_t map_bytes(uint64_t region_bytes)
-{
-	return df_page_up((region_bytes >> DF_PAGE_SHIFT) / 8 + 8);
-}
-
-static int enable_rings(int vm_fd)
-{
-	struct kvm_enable_cap cap = {.cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL, .args = {RING_BYTES}};
-
-	if (!ioctl(vm_fd, KVM_ENABLE_CAP, &cap))
-		return 0;
-	cap.cap = KVM_CAP_DIRTY_LOG_RING; /* Linux before 6.1 */
-	return ioctl(vm_fd, KVM_ENABLE_CAP, &cap) ? -errno : 0;
-}
-
 int written_enable(struct memory *m, struct df_err *err)
 {
-	int r = enable_rings(m->vm_fd);
+	struct kvm_enable_cap cap = {.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		.args = {KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE}};
 
-	if (r)
-		return df_err_set(err, r, "KVM has no dirty rings (Linux 5.11 and later have): %s",
-			df_errno_text(r));
+	if (ioctl(m->vm_fd, KVM_ENABLE_CAP, &cap))
+		return df_err_set(err, -errno,
+			"KVM has no dirty log that is cleared by hand (Linux 5.2 and later have): %s",
+			df_errno_text(errno));
 	m->tracked = true;
 	return 0;
+}
+
+/* Only what is used of a map costs memory. */
+static uint64_t *map_new(uint64_t pages)
+{
+	void *p = mmap(NULL, df_page_up(pages / 8 + 8), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static uint64_t largest_region(const struct memory *m)
+{
+	uint64_t most = 0;
+
+	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
+		if (m->range[r].max_bytes > most)
+			most = m->range[r].max_bytes;
+	return most >> DF_PAGE_SHIFT;
 }
 
 int written_init(struct written *w, struct memory *m, struct df_err *err)
 {
 	w->memory = m;
-	w->vm_fd = m->vm_fd;
-	for (unsigned i = 0; i < MEMORY_FROZEN; i++) {
-		/* Only what is used of a map costs memory. */
-		w->map[i] = mmap(NULL, map_bytes(m->range[i].max_bytes), PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (w->map[i] == MAP_FAILED)
-			return df_err_set(err, -errno, "no memory for the map of written pages");
-	}
-	return 0;
+	w->log = map_new(largest_region(m));
+	for (uint32_t s = 0; s < m->slots; s++)
+		if (m->slot[s].tracked && !(w->map[s] = map_new(m->slot[s].pages)))
+			return df_err_set(err, -ENOMEM, "no memory for the map of written pages");
+	return w->log ? 0 : df_err_set(err, -ENOMEM, "no memory for the map of written pages");
 }
 
-int written_map_ring(struct written *w, int vcpu_fd, struct df_err *err)
+static void add(struct written *w, uint32_t slot, uint64_t page)
 {
-	w->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd,
-		KVM_DIRTY_LOG_PAGE_OFFSET * (off_t)DF_PAGE_SIZE);
-	if (w->ring == MAP_FAILED)
-		return df_err_set(err, -errno, "can not map the dirty ring: %s",
-			df_errno_text(errno));
-	return 0;
-}
-
-void written_add(struct written *w, enum memory_region r, uint64_t page)
-{
-	uint64_t *word = &w->map[r][page / 64], bit = 1ULL << page % 64;
+	const struct memory_slot *s = &w->memory->slot[slot];
+	uint64_t *word = &w->map[slot][page / 64], bit = 1ULL << page % 64;
 
 	if (*word & bit)
 		return;
 	*word |= bit;
 	w->count++;
 	if (w->listed < WRITTEN_LIST)
-		w->list[w->listed++] = page << 8 | (uint64_t)r;
+		w->list[w->listed++] = (s->first_page + page) << 8 | s->region;
+}
+
+/* The map of a slot that an event plugged is made when it is first needed. */
+static bool has_map(struct written *w, uint32_t slot)
+{
+	if (!w->map[slot] && w->memory->slot[slot].tracked)
+		w->map[slot] = map_new(w->memory->slot[slot].pages);
+	return w->map[slot];
 }
 
 void written_add_host(struct written *w, const void *host, uint64_t bytes)
 {
 	const uint8_t *p = host;
 
-	for (enum memory_region r = 0; r < MEMORY_FROZEN && bytes; r++) {
-		const struct memory_range *range = &w->memory->range[r];
-		uint64_t at = (uint64_t)(p - range->host);
+	for (uint32_t n = 0; n < w->memory->slots; n++) {
+		const struct memory_slot *s = &w->memory->slot[n];
+		const uint8_t *start =
+			w->memory->range[s->region].host + (s->first_page << DF_PAGE_SHIFT);
+		const uint8_t *end = start + (s->pages << DF_PAGE_SHIFT);
+		const uint8_t *from = p > start ? p : start;
+		const uint8_t *to = p + bytes < end ? p + bytes : end;
 
-		if (p < range->host || at >= range->plugged)
+		if (from >= to || !has_map(w, n))
 			continue;
-		for (uint64_t page = at >> DF_PAGE_SHIFT; page <= (at + bytes - 1) >> DF_PAGE_SHIFT;
-			page++)
-			written_add(w, r, page);
-		return;
+		for (uint64_t page = (uint64_t)(from - start) >> DF_PAGE_SHIFT;
+			page <= (uint64_t)(to - 1 - start) >> DF_PAGE_SHIFT; page++)
+			add(w, n, page);
 	}
 }
 
-void written_collect(struct written *w)
+static int collect_slot(struct written *w, uint32_t slot)
 {
-	for (;;) {
-		struct kvm_dirty_gfn *e = &w->ring[w->next % WRITTEN_RING];
-		const struct memory_slot *slot;
+	struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = w->log};
+	uint64_t words = (w->memory->slot[slot].pages + 63) / 64;
 
-		if (!(__atomic_load_n(&e->flags, __ATOMIC_ACQUIRE) & KVM_DIRTY_GFN_F_DIRTY) ||
-			w->next - w->reset == WRITTEN_RING)
-			return;
-		w->next++;
-		if (e->slot >= w->memory->slots)
+	if (!has_map(w, slot))
+		return -ENOMEM;
+	if (ioctl(w->memory->vm_fd, KVM_GET_DIRTY_LOG, &log))
+		return -errno;
+	for (uint64_t i = 0; i < words; i++)
+		for (uint64_t bits = w->log[i] & ~w->map[slot][i]; bits; bits &= bits - 1)
+			add(w, slot, i * 64 + (uint64_t)__builtin_ctzll(bits));
+	return 0;
+}
+
+int written_collect(struct written *w)
+{
+	int r = 0;
+
+	for (uint32_t s = 0; s < w->memory->slots && !r; s++)
+		if (w->memory->slot[s].tracked)
+			r = collect_slot(w, s);
+	return r;
+}
+
+int written_clear(struct written *w)
+{
+	for (uint32_t n = 0; n < w->memory->slots; n++) {
+		const struct memory_slot *s = &w->memory->slot[n];
+		struct kvm_clear_dirty_log clear = {
+			.slot = n, .num_pages = (uint32_t)s->pages, .dirty_bitmap = w->map[n]};
+
+		if (!s->tracked || !w->map[n])
 			continue;
-		slot = &w->memory->slot[e->slot];
-		if (slot->region < MEMORY_FROZEN)
-			written_add(w, (enum memory_region)slot->region,
-				slot->first_page + e->offset);
+		if (ioctl(w->memory->vm_fd, KVM_CLEAR_DIRTY_LOG, &clear))
+			return -errno;
+		memset(w->map[n], 0, (s->pages + 63) / 64 * 8);
 	}
+	w->count = w->listed = 0;
+	return 0;
 }
 
-int written_protect(struct written *w)
-{
-	for (; w->reset != w->next; w->reset++)
-		__atomic_store_n(&w->ring[w->reset % WRITTEN_RING].flags, KVM_DIRTY_GFN_F_RESET,
-			__ATOMIC_RELEASE);
-	return ioctl(w->vm_fd, KVM_RESET_DIRTY_RINGS, 0) < 0 ? -errno : 0;
-}
-
-static void each_in_map(const struct written *w, enum memory_region r,
+static void each_in_slot(const struct written *w, uint32_t slot,
 	void (*each)(void *, enum memory_region, uint64_t), void *context)
 {
-	uint64_t words = (w->memory->range[r].plugged >> DF_PAGE_SHIFT) / 64 + 1;
+	const struct memory_slot *s = &w->memory->slot[slot];
 
-	for (uint64_t i = 0; i < words; i++)
-		for (uint64_t bits = w->map[r][i]; bits; bits &= bits - 1)
-			each(context, r, i * 64 + (uint64_t)__builtin_ctzll(bits));
+	for (uint64_t i = 0; w->map[slot] && i < (s->pages + 63) / 64; i++)
+		for (uint64_t bits = w->map[slot][i]; bits; bits &= bits - 1)
+			each(context, (enum memory_region)s->region,
+				s->first_page + i * 64 + (uint64_t)__builtin_ctzll(bits));
 }
 
 void written_each(const struct written *w, void (*each)(void *, enum memory_region, uint64_t),
 	void *context)
 {
 	if (w->count > w->listed) {
-		for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
-			each_in_map(w, r, each, context);
+		for (uint32_t s = 0; s < w->memory->slots; s++)
+			each_in_slot(w, s, each, context);
 		return;
 	}
 	for (uint32_t i = 0; i < w->listed; i++)
 		each(context, (enum memory_region)(w->list[i] & 255), w->list[i] >> 8);
-}
-
-void written_clear(struct written *w)
-{
-	if (w->count > w->listed) {
-		for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
-			madvise(w->map[r], map_bytes(w->memory->range[r].max_bytes), MADV_DONTNEED);
-	} else {
-		for (uint32_t i = 0; i < w->listed; i++)
-			w->map[w->list[i] & 255][(w->list[i] >> 8) / 64] = 0;
-	}
-	w->count = w->listed = 0;
 }

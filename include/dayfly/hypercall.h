@@ -12,6 +12,7 @@
 #define DAYFLY_HYPERCALL_H
 
 #include <dayfly/event.h>
+#include <dayfly/layout.h>
 
 #define DF_ABI_VERSION 1
 
@@ -141,8 +142,8 @@ struct df_request_page {
 _Static_assert(sizeof(struct df_request_page) == 4096, "one page");
 _Static_assert(sizeof(struct df_map_range) * DF_MAP_RANGES_MAX <= DF_DATA_BYTES, "ranges fit");
 
-/* Page-table edits that the stub applies on `int $4` (supervisor page; only the monitor fills it). */
-#define DF_APPLY_MAX 170
+/* Page-table edits that the stub applies on `int $4` (supervisor pages; only the monitor fills them). */
+#define DF_APPLY_MAX 1364
 struct df_apply {
 	uint64_t count;
 	uint64_t flush; /* not 0: entries of whole tables are among them */
@@ -152,6 +153,6 @@ struct df_apply {
 		uint64_t va; /* for invlpg */
 	} edit[DF_APPLY_MAX];
 };
-_Static_assert(sizeof(struct df_apply) <= 4096, "one page");
+_Static_assert(sizeof(struct df_apply) <= DF_APPLY_PAGES * DF_PAGE_SIZE, "fits");
 
 #endif

@@ -42,7 +42,8 @@
 #define DF_TRAP_TOP 0x1000 /* exceptions: the CPU's frame ends at this offset of the page */
 #define DF_TICK_TOP 0x800 /* DF_VECTOR_TICK has a frame of its own (IST 1) */
 #define DF_VA_APPLY (DF_VA_SYSTEM + 0xb000) /* struct df_apply, supervisor: page-table edits */
-#define DF_SYSTEM_PAGES 12
+#define DF_APPLY_PAGES 8
+#define DF_SYSTEM_PAGES (11 + DF_APPLY_PAGES)
 
 #define DF_VA_KHEAP 0x600000300000ULL
 #define DF_KHEAP_MAX 0x3fd00000ULL
