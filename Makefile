@@ -32,8 +32,8 @@ $(BUILD)/build.ninja: meson.build $(wildcard */meson.build) | deps-build
 	|| { cat $(BUILD)/setup.log >&2; exit 1; }
 	@touch $@
 
-.PHONY: deps-build deps-test deps-lint
-deps-build deps-test deps-lint: deps-%:
+.PHONY: deps-build deps-test deps-bench deps-lint
+deps-build deps-test deps-bench deps-lint: deps-%:
 	@scripts/deps $*
 
 .PHONY: demo
@@ -49,7 +49,7 @@ check-svm: deps-test build
 	@tests/svm/run
 
 .PHONY: bench
-bench: deps-test build
+bench: deps-test deps-bench build
 	@bench/run
 
 .PHONY: fuzz

@@ -1,6 +1,6 @@
 /*
- * wall ROUNDS -- COMMAND... [-- COMMAND...]...: runs the commands in turn, ROUNDS times, standard output to
- * /dev/null, and prints for each the median wall time in nanoseconds from before its start to after its end.
+ * wall ROUNDS [INPUT] -- COMMAND... [-- COMMAND...]...: runs the commands in turn, ROUNDS times, standard input
+ * from the file INPUT if there is one, standard output to /dev/null, and prints for each the median wall time in nanoseconds from before its start to after its end.
  * A command that does not exit with 0 ends it all. Interpreters are too slow and too unsteady for this.
  */
 #include <fcntl.h>
@@ -56,11 +56,13 @@ int main(int argc, char **argv)
 		}
 	}
 	if (rounds < 1 || rounds > ROUNDS_MAX || commands == 0) {
-		fprintf(stderr, "usage: wall ROUNDS -- COMMAND... [-- COMMAND...]...\n");
+		fprintf(stderr, "usage: wall ROUNDS [INPUT] -- COMMAND... [-- COMMAND...]...\n");
 		return 2;
 	}
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (argv[2])
+		posix_spawn_file_actions_addopen(&actions, 0, argv[2], O_RDONLY, 0);
 
 	for (int c = 0; c < commands; c++)
 		run(command[c], &actions); /* warm */

@@ -189,6 +189,7 @@ static int prepare(struct freezer *f, struct df_err *err)
 		return r;
 	memcpy(f->wire.slot[0].out + DF_OUT_ATTRIBUTES, f->learned, sizeof(*f->learned));
 	go_on(f, DF_MODE_PREPARE, PREPARE_LIMIT_MS);
+	memset(f->wire.slot[0].out + DF_OUT_ATTRIBUTES, 0, sizeof(*f->learned));
 	return f->vm.wait_point == f->wait_point ? state_take(f, &f->frozen, err)
 						 : state_restore(f, &f->frozen, err);
 }

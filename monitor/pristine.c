@@ -218,7 +218,7 @@ static int find_extents(const struct pristine *p, struct extent_list *l)
 		int e = used && !mincore(p->memory[r], pages << DF_PAGE_SHIFT, used) ? 0 : -ENOMEM;
 
 		for (uint64_t i = 0; i < pages && !e; i++)
-			if (used[i] & 1)
+			if ((used[i] & 1) && !is_zero(p->memory[r] + (i << DF_PAGE_SHIFT)))
 				e = extent_add(l, r, i);
 		free(used);
 		if (e)
