@@ -49,7 +49,7 @@ void command_doctor_help(void);
 int command_help(int argc, char **argv);
 void command_help_help(void);
 
-/* Prints "dayfly: TEXT" on standard error and returns `status`. */
+/* Prints "dayfly: TEXT" on standard error, unless the text is empty because all was said already. Returns `status`. */
 int cli_fail(const struct df_err *err, int status);
 
 /* --- flags --- */

@@ -207,6 +207,16 @@ static int send_freezing(struct df_monitor *monitor, const struct event_freezing
 		: CLI_OK;
 }
 
+/* A report of several lines is printed here; an error is one line. Returns the exit status. */
+static int explain_refusal(const struct df_ready *ready, struct df_err *err)
+{
+	if (ready->error && strchr(ready->text, '\n')) {
+		event_print_text(ready->text);
+		err->text[0] = '\0';
+	}
+	return ready->exit_status ? (int)ready->exit_status : CLI_FAILED;
+}
+
 int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, struct df_err *err)
 {
 	const struct monitor_command command = {
@@ -227,7 +237,7 @@ int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, 
 	/* It keeps the limits of boot and rehearsal itself; there may be none. */
 	memset(ready, 0, sizeof(*ready));
 	if (df_monitor_receive(&monitor, DF_MONITOR_NO_LIMIT, ready, err))
-		status = ready->exit_status ? (int)ready->exit_status : CLI_FAILED;
+		status = explain_refusal(ready, err);
 	/* What the program said before it was frozen, also if it was not. */
 	if (err->code != -EPROTO)
 		df_write_error(freezing->slot->out + DF_OUT_LOG, ready->log_bytes);

@@ -132,7 +132,7 @@ void event_describe(enum df_outcome outcome, int status, char *text, size_t size
 int event_write_reply(const struct df_slot_reply *reply, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* Prints a text of the monitor's on standard error, cleaned, in lines of their own. */
+/* Prints a text of the monitor's on standard error, cleaned, each line that is not indented with our name before it. */
 void event_print_text(const char *text);
 
 /* --- numbers for people (units.c) --- */

@@ -50,19 +50,24 @@ void event_describe(enum df_outcome outcome, int status, char *text, size_t size
 
 void event_print_text(const char *text)
 {
-	char clean[DF_CONTROL_TEXT + 1];
-	size_t length = 0;
+	DF_STR struct df_str lines = DF_STR_EMPTY;
 
-	for (; *text && length < sizeof(clean) - 2; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (*text) {
+		size_t length = strcspn(text, "\n");
 
-		clean[length++] = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : *text;
+		/* Indented lines belong to the one before. */
+		if (length && *text != ' ' && !df_starts_with(text, "dayfly: "))
+			df_str_add(&lines, "dayfly: ");
+		for (size_t i = 0; i < length; i++) {
+			unsigned char c = (unsigned char)text[i];
+
+			df_str_add_bytes(&lines,
+				(c < 0x20 && c != '\t') || c == 0x7f ? "?" : &text[i], 1);
+		}
+		df_str_add(&lines, "\n");
+		text += length + (text[length] == '\n');
 	}
-	if (length == 0)
-		return;
-	if (clean[length - 1] != '\n')
-		clean[length++] = '\n';
-	df_write_error(clean, length);
+	df_write_error(df_str_text(&lines), lines.length);
 }
 
 int event_write_reply(const struct df_slot_reply *reply, struct df_err *err)

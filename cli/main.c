@@ -32,7 +32,8 @@ const struct command cli_commands[] = {
 
 int cli_fail(const struct df_err *err, int status)
 {
-	dprintf(STDERR_FILENO, "dayfly: %s\n", err->text);
+	if (*err->text)
+		dprintf(STDERR_FILENO, "dayfly: %s\n", err->text);
 	return status;
 }
 

@@ -59,7 +59,7 @@ static int check_reply_max(const struct df_snapshot *header, const struct event_
 static int thaw(const char *path, struct event_options *options, int *exit_status,
 	struct df_err *err)
 {
-	struct event_serving serving = {.root_fd = -1, .slot_count = 1};
+	struct event_serving serving = {.root_fd = -1, .slot_count = 1, .flags = DF_START_ONCE};
 	struct df_monitor monitor;
 	struct df_snapshot header;
 	struct df_slot_reply reply;

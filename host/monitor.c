@@ -164,10 +164,9 @@ int df_monitor_send(struct df_monitor *monitor, struct df_start *start, const in
 		memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
 	}
 	if (sendmsg(monitor->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-		(ssize_t)sizeof(*start))
+			(ssize_t)sizeof(*start) ||
+		errno == EPIPE || errno == ECONNRESET)
 		return 0;
-	if (errno == EPIPE || errno == ECONNRESET)
-		return df_monitor_ended(monitor, err);
 	return df_err_set(err, -errno, "speaking to the monitor failed: %s", df_errno_text(errno));
 }
 
@@ -177,6 +176,17 @@ static bool check_ready(struct df_ready *ready)
 	ready->text[sizeof(ready->text) - 1] = '\0';
 	return ready->error <= 0 && ready->wait_point < DF_WAIT_POINT_COUNT &&
 		ready->log_bytes <= DF_OUT_LOG_MAX && ready->exit_status <= 255;
+}
+
+static ssize_t receive_bytes(int socket, struct df_ready *ready)
+{
+	const int flags = MSG_TRUNC | MSG_DONTWAIT;
+	ssize_t got = recv(socket, ready, sizeof(*ready), flags);
+
+	/* It ended without having read all; what it said before that lies behind this error. */
+	if (got < 0 && errno == ECONNRESET)
+		got = recv(socket, ready, sizeof(*ready), flags);
+	return got;
 }
 
 /* One message, checked as far as its form goes. Returns 0 or a negative error with *err set. */
@@ -189,8 +199,7 @@ static int receive(struct df_monitor *monitor, unsigned int limit_ms, struct df_
 	if (waited == 0)
 		return df_err_set(err, -ETIMEDOUT, "the monitor was not ready after %u s",
 			(limit_ms + 999) / 1000);
-	got = waited < 0 ? -1
-			 : recv(monitor->socket, ready, sizeof(*ready), MSG_TRUNC | MSG_DONTWAIT);
+	got = waited < 0 ? -1 : receive_bytes(monitor->socket, ready);
 	if (got == 0 || (got < 0 && errno == ECONNRESET))
 		return df_monitor_ended(monitor, err);
 	if (got < 0)

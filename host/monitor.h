@@ -38,8 +38,8 @@ int df_monitor_start(struct df_monitor *monitor, const char *path, char *const *
 	char *const *environment, struct df_err *err) __attribute__((warn_unused_result));
 
 /*
- * Sends magic, version and the rest of *start with `count` descriptors, which stay the caller's. Does not block. Returns 0, or -errno with
- * *err set; when the monitor has ended already the text says how.
+ * Sends magic, version and the rest of *start with `count` descriptors, which stay the caller's. Does not block. Returns 0, also when the
+ * monitor has ended already: df_monitor_receive knows what it said, or how it ended. Else -errno with *err set.
  */
 int df_monitor_send(struct df_monitor *monitor, struct df_start *start, const int *descriptors,
 	size_t count, struct df_err *err) __attribute__((warn_unused_result));

@@ -81,6 +81,12 @@ static int play(const char *part)
 		return 3;
 	if (!strcmp(part, "killed"))
 		kill(getpid(), SIGKILL);
+	if (!strcmp(part, "refuse_early")) {
+		ready.error = -EINVAL;
+		strcpy(ready.text, "it can not be");
+		say(&ready, sizeof(ready));
+		return 0;
+	}
 	if (!strcmp(part, "silent")) {
 		wait_for_end();
 		return 0;
@@ -229,6 +235,12 @@ static void test_own_error(void **state)
 	assert_int_equal(set_up_as("error"), -ENOMEM);
 	complains("there is no memory?for it");
 	df_monitor_deinit(&monitor);
+	/* Said before it was asked, and with our message unread, or too late for it. */
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(set_up_as("refuse_early"), -EINVAL);
+		complains("it can not be");
+		df_monitor_deinit(&monitor);
+	}
 	assert_int_equal(set_up_as("endless_text"), -EIO);
 	assert_int_equal(strspn(err.text, "x"), sizeof(ready.text) - 1);
 }

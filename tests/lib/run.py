@@ -30,6 +30,8 @@ SUITES = [
     ("guest", "guest/suite", 400),
     ("programs", "e2e/programs", 300),
     ("cli", "e2e/cli", 200),
+    ("jail", "jail/suite", 200),
+    ("events", "e2e/events", 400),
     ("hostile", "hostile/suite", 300),
 ]
 
