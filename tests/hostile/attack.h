@@ -7,7 +7,7 @@
 #ifndef HOSTILE_ATTACK_H
 #define HOSTILE_ATTACK_H
 
-#include <dayfly/boot.h>
+#include "guest.h"
 
 struct attack {
 	const char *name;
@@ -17,21 +17,5 @@ struct attack {
 /* Tables, each ended by an empty row. */
 extern const struct attack attacks_instructions[], attacks_flags[], attacks_memory[],
 	attacks_stub[], attacks_requests[], attacks_limits[];
-
-extern uint64_t seed; /* from the command line */
-uint64_t random_next(void); /* the same sequence for the same seed */
-
-/* A hypercall past the kernel. */
-int64_t request(uint32_t call, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
-static inline struct df_request_page *request_page(void)
-{
-	return (struct df_request_page *)DF_VA_REQUEST;
-}
-
-/* Calls f with SIGSEGV, SIGILL, SIGBUS, SIGTRAP and SIGFPE caught. The signal, or 0 when it returned. */
-int caught(void (*f)(void *), void *arg);
-/* True when the byte at va can be read, or written (it is written with its own value). */
-bool readable(uint64_t va);
-bool writable(uint64_t va);
 
 #endif

@@ -33,6 +33,7 @@ SUITES = [
     ("jail", "jail/suite", 200),
     ("events", "e2e/events", 400),
     ("hostile", "hostile/suite", 300),
+    ("pristine", "hostile/pristine", 400),
 ]
 
 
