@@ -13,7 +13,6 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -168,28 +167,23 @@ static int no_namespaces(int error, struct df_err *err)
 		df_errno_text(error), advice);
 }
 
-/* A file system without a file becomes the root; the host's is not even mounted any more. */
+/*
+ * A file system without a file comes to lie on the root, and is the root from here on. The host's stays below it in
+ * this mount namespace, where no path leads: unmounting it makes Linux wait for all processors, which takes
+ * milliseconds when they are busy.
+ */
 static int empty_root(void)
 {
-	int context = (int)syscall(SYS_fsopen, "tmpfs", 0), root, r = -1;
+	int context = (int)syscall(SYS_fsopen, "tmpfs", 0), root, r = 0;
 
 	if (context < 0)
 		return -errno;
 	root = syscall(SYS_fsconfig, context, FSCONFIG_CREATE, NULL, NULL, 0)
 		? -1
 		: (int)syscall(SYS_fsmount, context, 0, MOUNT_EMPTY_FLAGS);
-	if (root >= 0 && !syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_FROM_EMPTY_PATH) &&
-		!fchdir(root)) {
-		/* The old root comes to lie on the new one, and is taken away from there. */
-		r = (int)syscall(SYS_pivot_root, ".", ".");
-		if (!r)
-			r = umount2(".", MNT_DETACH);
-		else if (errno == EINVAL)
-			r = chroot(
-				"."); /* Linux's first root, that of an initramfs, can not be replaced */
-		r = r ? r : chdir("/");
-	}
-	r = r ? -errno : 0;
+	if (root < 0 || syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_FROM_EMPTY_PATH) ||
+		fchdir(root) || chroot("."))
+		r = -errno;
 	if (root >= 0)
 		close(root);
 	close(context);

@@ -44,7 +44,7 @@ int jail_enter(uint64_t keep, struct df_err *err) __attribute__((warn_unused_res
 /*
  * Locks the jail, for all threads, before the first guest instruction. Closes every descriptor that is not
  * named above (also /dev/kvm) and installs the narrow list: nothing can be made afterwards, neither descriptors
- * nor threads nor VMs. Threads may be running, but none may be making a descriptor.
+ * nor threads nor VMs. Other threads must have come to their first line, and none may be making a descriptor.
  *
  * The narrow list allows malloc, and fprintf(stderr). It allows tgkill() for threads of this process, but not
  * tkill(), which musl's raise(), abort() and pthread_kill() use.
