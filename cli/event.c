@@ -3,6 +3,7 @@
 #include "cli/event.h"
 
 #include "host/cleanup.h"
+#include "host/outcome.h"
 #include "host/slot_state.h"
 #include "host/write.h"
 
@@ -211,7 +212,7 @@ static int send_freezing(struct df_monitor *monitor, const struct event_freezing
 static int explain_refusal(const struct df_ready *ready, struct df_err *err)
 {
 	if (ready->error && strchr(ready->text, '\n')) {
-		event_print_text(ready->text);
+		df_outcome_print(ready->text);
 		err->text[0] = '\0';
 	}
 	return ready->exit_status ? (int)ready->exit_status : CLI_FAILED;

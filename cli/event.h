@@ -14,13 +14,6 @@
 /* Windows of 8 MiB; as much as AWS Lambda's synchronous events carry, and more. */
 #define EVENT_BODY_DEFAULT (7ull << 20)
 
-/* What a limit of an event becomes as an exit status: of time as timeout(1) says it, else as a process that Linux ends for it. */
-enum event_status {
-	EVENT_TIME_LIMIT = 124,
-	EVENT_MEMORY_LIMIT = 128 + 9, /* SIGKILL */
-	EVENT_SIZE_LIMIT = 128 + 25, /* SIGXFSZ */
-};
-
 struct event_options {
 	struct df_slot_limits limits; /* 0: none, or what the window holds */
 	uint64_t boot_limit_ms; /* 0: the monitor's default */
@@ -116,24 +109,6 @@ int event_await_first(struct df_slot *slot, struct df_monitor *monitor, uint64_t
 
 /* Why the monitor gave up, for *err: what it said last, or how it ended. Stops it. Returns CLI_FAILED. */
 int event_explain_end(struct df_monitor *monitor, struct df_err *err);
-
-/* --- replies (event_outcome.c) --- */
-
-/* The exit status that a reply means. */
-int event_exit_status(const struct df_slot_reply *reply);
-
-/* The outcome in a few words: "exit status 3", "signal 11". */
-void event_describe(enum df_outcome outcome, int status, char *text, size_t size);
-
-/*
- * Writes the log to standard error, and the reply to standard output; then what there is to say about an outcome that is not an
- * exit. Returns 0 or the exit status with *err set.
- */
-int event_write_reply(const struct df_slot_reply *reply, struct df_err *err)
-	__attribute__((warn_unused_result));
-
-/* Prints a text of the monitor's on standard error, cleaned, each line that is not indented with our name before it. */
-void event_print_text(const char *text);
 
 /* --- numbers for people (units.c) --- */
 

@@ -2,6 +2,7 @@
 /* Tests of what the commands about events share: flags, outcomes, numbers for people, names of instruction sets. */
 #include "cli/cpu_names.h"
 #include "cli/event.h"
+#include "host/outcome.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -117,7 +118,7 @@ static void test_exit_statuses(void **state)
 		const struct df_slot_reply reply = {
 			.outcome = rows[i].outcome, .status = rows[i].status};
 
-		assert_int_equal(event_exit_status(&reply), rows[i].exit_status);
+		assert_int_equal(df_outcome_status(&reply), rows[i].exit_status);
 	}
 }
 

@@ -9,6 +9,8 @@
 #include "cli/event.h"
 #include "cli/snapshot_file.h"
 
+#include "host/outcome.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,8 +96,8 @@ static int thaw(const char *path, struct event_options *options, int *exit_statu
 	if (status && err->code == -EPIPE)
 		status = event_explain_end(&monitor, err);
 	if (!status) {
-		*exit_status = event_exit_status(&reply);
-		status = event_write_reply(&reply, err);
+		*exit_status = df_outcome_status(&reply);
+		status = df_outcome_write(&reply, err) ? CLI_FAILED : CLI_OK;
 	}
 	(void)df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS);
 	return status;

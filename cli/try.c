@@ -8,6 +8,7 @@
 #include "host/attributes.h"
 #include "host/cleanup.h"
 #include "host/json.h"
+#include "host/outcome.h"
 #include "host/slot_state.h"
 #include "host/write.h"
 
@@ -284,7 +285,8 @@ static void compare(struct worker *w, uint64_t number, const struct df_slot_repl
 			reply->body_bytes, first->body_bytes,
 			reply->body_bytes == first->body_bytes ? ", but others" : "");
 	else
-		event_describe(reply->outcome, reply->status, w->difference, sizeof(w->difference));
+		df_outcome_describe(reply->outcome, reply->status, w->difference,
+			sizeof(w->difference));
 }
 
 static void *work(void *argument)
@@ -342,8 +344,8 @@ static int send_first(struct trial *t, int *exit_status, struct df_err *err)
 	memcpy(first->body, reply.body, reply.body_bytes);
 	/* What is shown is what the others are compared with. */
 	reply.body = first->body;
-	*exit_status = event_exit_status(&reply);
-	return event_write_reply(&reply, err);
+	*exit_status = df_outcome_status(&reply);
+	return df_outcome_write(&reply, err) ? CLI_FAILED : CLI_OK;
 }
 
 static int send_others(struct trial *t, struct worker *workers, struct df_err *err)
@@ -485,7 +487,7 @@ static void add_reply(struct df_str *json, const struct first_reply *first, int 
 	char text[128];
 	size_t at = 0;
 
-	event_describe(first->outcome, first->status, text, sizeof(text));
+	df_outcome_describe(first->outcome, first->status, text, sizeof(text));
 	df_json_open(json, "reply", '{');
 	df_json_text(json, "outcome", text);
 	df_json_number(json, "exit_status", (uint64_t)exit_status);
@@ -537,7 +539,7 @@ static int finish(struct trial *t, const struct worker *workers, int exit_status
 		print_json(t, &s, exit_status);
 	else
 		print_summary(t, &s);
-	event_print_text(s.leak_text);
+	df_outcome_print(s.leak_text);
 	if (s.leaks)
 		return df_err_set(err, CLI_FAILED,
 			"%" PRIu64

@@ -250,12 +250,6 @@ static struct df_control copy_numbers(const struct df_control *from)
 	};
 }
 
-/* The largest length that may be, given what the event asked for. */
-static uint64_t most(uint64_t asked, uint64_t holds)
-{
-	return asked && asked < holds ? asked : holds;
-}
-
 static bool status_fits(const struct df_control *c)
 {
 	switch (c->outcome) {
@@ -268,13 +262,13 @@ static bool status_fits(const struct df_control *c)
 	}
 }
 
-static const char *what_is_wrong(const struct df_slot *slot, const struct df_control *c)
+static const char *what_is_wrong(const struct df_control *c, uint64_t out_bytes)
 {
 	if (!status_fits(c))
 		return "an outcome that does not exist";
-	if (c->reply_bytes > most(slot->reply_max, slot->out_bytes - DF_OUT_REPLY))
+	if (c->reply_bytes > out_bytes - DF_OUT_REPLY)
 		return "a reply longer than it may be";
-	if (c->log_bytes > most(slot->log_max, DF_OUT_LOG_MAX))
+	if (c->log_bytes > DF_OUT_LOG_MAX)
 		return "a log longer than it may be";
 	if (c->attribute_bytes_out > DF_OUT_ATTRIBUTES_MAX)
 		return "more attributes than there may be";
@@ -285,28 +279,47 @@ static const char *what_is_wrong(const struct df_slot *slot, const struct df_con
 	return NULL;
 }
 
-int df_slot_reply(const struct df_slot *slot, struct df_slot_reply *reply, struct df_err *err)
+static int impossible(const char *what, struct df_err *err)
 {
-	struct df_control c = copy_numbers(slot->control);
-	const char *wrong = what_is_wrong(slot, &c);
+	return df_err_set(err, -EPROTO, "the monitor answered with %s; please report it", what);
+}
+
+int df_slot_reply_from(const struct df_control *control, const uint8_t *out, uint64_t out_bytes,
+	struct df_slot_reply *reply, struct df_err *err)
+{
+	struct df_control c = copy_numbers(control);
+	const char *wrong = what_is_wrong(&c, out_bytes);
 
 	if (wrong)
-		return df_err_set(err, -EPROTO, "the monitor answered with %s; please report it",
-			wrong);
+		return impossible(wrong, err);
 	reply->outcome = c.outcome;
 	reply->status = c.status;
 	reply->reply_status = c.reply_status;
-	reply->body = slot->out + DF_OUT_REPLY;
+	reply->body = out + DF_OUT_REPLY;
 	reply->body_bytes = (size_t)c.reply_bytes;
-	reply->log = slot->out + DF_OUT_LOG;
+	reply->log = out + DF_OUT_LOG;
 	reply->log_bytes = (size_t)c.log_bytes;
-	reply->attributes = slot->out + DF_OUT_ATTRIBUTES;
+	reply->attributes = out + DF_OUT_ATTRIBUTES;
 	reply->attribute_bytes = c.attribute_bytes_out;
 	reply->thaw_ns = c.thaw_ns;
 	reply->run_ns = c.run_ns;
 	reply->pages = c.pages;
 	reply->leaks = c.leaks;
-	memcpy(reply->text, slot->control->text, c.text_bytes);
+	memcpy(reply->text, control->text, c.text_bytes);
 	reply->text[c.text_bytes] = '\0';
+	return 0;
+}
+
+int df_slot_reply(const struct df_slot *slot, struct df_slot_reply *reply, struct df_err *err)
+{
+	int error = df_slot_reply_from(slot->control, slot->out, slot->out_bytes, reply, err);
+
+	if (error)
+		return error;
+	/* Also what the event asked for, not only what the file holds. */
+	if (slot->reply_max && reply->body_bytes > slot->reply_max)
+		return impossible("a reply longer than it may be", err);
+	if (slot->log_max && reply->log_bytes > slot->log_max)
+		return impossible("a log longer than it may be", err);
 	return 0;
 }

@@ -107,6 +107,10 @@ void df_slot_start(struct df_slot *slot, const struct df_slot_limits *limits);
 int df_slot_wait_reply(struct df_slot *slot, uint64_t deadline_ns)
 	__attribute__((warn_unused_result));
 
+/* The same without a slot: what a control page says about an out file of `out_bytes` that is mapped at `out`. */
+int df_slot_reply_from(const struct df_control *control, const uint8_t *out, uint64_t out_bytes,
+	struct df_slot_reply *reply, struct df_err *err) __attribute__((warn_unused_result));
+
 /* The reply, after df_slot_wait_reply returned 0. Returns 0, or -EPROTO with *err set if the monitor's numbers are impossible. */
 int df_slot_reply(const struct df_slot *slot, struct df_slot_reply *reply, struct df_err *err)
 	__attribute__((warn_unused_result));

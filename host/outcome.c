@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a reply means to the user: see event.h. */
-#include "cli/event.h"
+/* What a reply means: see outcome.h. */
+#include "host/outcome.h"
 
+#include "host/str.h"
 #include "host/write.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-int event_exit_status(const struct df_slot_reply *reply)
+int df_outcome_status(const struct df_slot_reply *reply)
 {
 	switch (reply->outcome) {
 	case DF_OUTCOME_EXIT:
@@ -17,14 +18,14 @@ int event_exit_status(const struct df_slot_reply *reply)
 		return 128 + reply->status;
 	case DF_OUTCOME_WALL_TIME:
 	case DF_OUTCOME_CPU_TIME:
-		return EVENT_TIME_LIMIT;
+		return DF_EXIT_TIME_LIMIT;
 	case DF_OUTCOME_MEMORY:
-		return EVENT_MEMORY_LIMIT;
+		return DF_EXIT_MEMORY_LIMIT;
 	case DF_OUTCOME_REPLY_SIZE:
 	case DF_OUTCOME_LOG_SIZE:
-		return EVENT_SIZE_LIMIT;
+		return DF_EXIT_SIZE_LIMIT;
 	default:
-		return CLI_FAILED;
+		return DF_EXIT_FAILED;
 	}
 }
 
@@ -38,7 +39,7 @@ static const char *const outcomes[DF_OUTCOME_COUNT] = {
 	[DF_OUTCOME_STOPPED] = "the instance was stopped",
 };
 
-void event_describe(enum df_outcome outcome, int status, char *text, size_t size)
+void df_outcome_describe(enum df_outcome outcome, int status, char *text, size_t size)
 {
 	if (outcome == DF_OUTCOME_EXIT)
 		snprintf(text, size, "exit status %d", status);
@@ -48,7 +49,7 @@ void event_describe(enum df_outcome outcome, int status, char *text, size_t size
 		snprintf(text, size, "%s", outcomes[outcome]);
 }
 
-void event_print_text(const char *text)
+void df_outcome_print(const char *text)
 {
 	DF_STR struct df_str lines = DF_STR_EMPTY;
 
@@ -70,17 +71,17 @@ void event_print_text(const char *text)
 	df_write_error(df_str_text(&lines), lines.length);
 }
 
-int event_write_reply(const struct df_slot_reply *reply, struct df_err *err)
+int df_outcome_write(const struct df_slot_reply *reply, struct df_err *err)
 {
 	int error;
 
 	df_write_error(reply->log, reply->log_bytes);
 	error = df_write(STDOUT_FILENO, reply->body, reply->body_bytes);
 	if (error)
-		return df_err_set(err, CLI_FAILED, "standard output can not be written: %s",
+		return df_err_set(err, error, "standard output can not be written: %s",
 			df_errno_text(error));
-	event_print_text(reply->text);
+	df_outcome_print(reply->text);
 	if (!*reply->text && outcomes[reply->outcome])
 		dprintf(STDERR_FILENO, "dayfly: %s\n", outcomes[reply->outcome]);
-	return CLI_OK;
+	return 0;
 }
