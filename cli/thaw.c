@@ -2,19 +2,23 @@
 /*
  * `dayfly thaw`: answers one event in a pristine copy of a program that `dayfly freeze` froze into a file.
  *
- * Here it counts how long it takes until the reply is there, so nothing happens that needs not, and the monitor sets itself up while
- * this process reads the event: it is started first, and the event given to it without waiting until it is ready. It checks the
- * snapshot itself; the check here is for the windows' sizes, and for an error that names the file.
+ * Here it counts how long it takes until the reply is there, so this process becomes the monitor (execve, no fork), as `dayfly run` does: nothing has
+ * to be passed on, and nobody waits for anybody.
  */
 #include "cli/event.h"
-#include "cli/snapshot_file.h"
+#include "cli/program.h"
 
-#include "host/outcome.h"
+#include "host/attributes.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Words that are no attributes. */
+#define FIXED_WORDS 12
 
 void command_thaw_help(void)
 {
@@ -31,76 +35,63 @@ void command_thaw_help(void)
 	       "  dayfly thaw score.snap --wall 2s --attribute type=com.example.order < order.json\n");
 }
 
-/* Windows as the snapshot's page tables show them. */
-static int make_slot(const struct df_snapshot *header, const struct event_options *options,
-	struct df_slot *slot, struct df_err *err)
-{
-	int error;
+struct words {
+	const char **list;
+	size_t count;
+};
 
-	if (df_slot_init(slot, header->in_bytes, err) ||
-		df_slot_seal(slot, header->in_bytes, header->out_bytes, err))
-		return CLI_FAILED;
-	error = df_slot_put_attributes(slot, options->attributes.data, options->attributes.length);
-	return error ? df_err_set(err, CLI_FAILED, "the attributes are too large") : CLI_OK;
+static void add_number(struct words *words, const char *flag, uint64_t number)
+{
+	if (!number)
+		return;
+	words->list[words->count++] = flag;
+	words->list[words->count++] = df_format("%" PRIu64, number);
 }
 
-static int check_reply_max(const struct df_snapshot *header, const struct event_options *options,
-	const char *path, struct df_err *err)
+/* Attributes travel as pairs; on a command line they are NAME=VALUE again. */
+static size_t add_attributes(struct words *words, const struct df_str *pairs)
 {
-	char text[UNITS_BYTES];
-	uint64_t most = header->out_bytes - DF_OUT_REPLY;
+	const char *name, *value;
+	size_t at = 0, count = 0;
 
-	if (options->limits.reply_bytes <= most)
-		return CLI_OK;
-	return df_err_set(err, CLI_FAILED,
-		"--reply-max: %s was frozen with room for replies of %s; freeze it again with a larger "
-		"--reply-max",
-		path, units_size(most, text));
+	while (df_attributes_next(pairs->data, pairs->length, &at, &name, &value) == 1) {
+		if (words) {
+			words->list[words->count++] = "--attribute";
+			words->list[words->count++] = df_format("%s=%s", name, value);
+		}
+		count++;
+	}
+	return count;
 }
 
-static int thaw(const char *path, struct event_options *options, int *exit_status,
-	struct df_err *err)
+/* Replaces this process. Returns only if that fails. */
+static int become_monitor(const char *path, const struct event_options *options, struct df_err *err)
 {
-	struct event_serving serving = {.root_fd = -1, .slot_count = 1, .flags = DF_START_ONCE};
-	struct df_monitor monitor;
-	struct df_snapshot header;
-	struct df_slot_reply reply;
-	struct df_slot slot;
-	int status;
+	static const char *const no_environment[] = {NULL};
+	struct words words = {.count = 0};
+	struct monitor_command command = {.name = "thaw"};
+	char *monitor = monitor_path(), **all;
 
-	serving.snapshot_fd = snapshot_file_open(path, &header, err);
-	if (serving.snapshot_fd < 0)
-		return CLI_FAILED;
-	if (!header.root_offset)
-		return df_err_set(err, CLI_FAILED,
-			"%s holds no root image; make it with dayfly freeze", path);
-	status = check_reply_max(&header, options, path, err);
-	if (status)
-		return status;
-	status = event_start_server(options, &monitor, err);
-	if (status)
-		return status;
-	serving.slots = &slot;
-	status = make_slot(&header, options, &slot, err);
-	if (!status)
-		status = event_send_server(&monitor, &serving, err);
-	if (!status) {
-		status = event_read_input(&slot, err);
-		if (status)
-			df_err_add(err, "; freeze the program with a larger --body-max");
-	}
-	if (!status) {
-		df_slot_start(&slot, &options->limits);
-		status = event_await_first(&slot, &monitor, options->limits.wall_ns, &reply, err);
-	}
-	if (status && err->code == -EPIPE)
-		status = event_explain_end(&monitor, err);
-	if (!status) {
-		*exit_status = df_outcome_status(&reply);
-		status = df_outcome_write(&reply, err) ? CLI_FAILED : CLI_OK;
-	}
-	(void)df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS);
-	return status;
+	words.list = calloc(FIXED_WORDS + 2 * add_attributes(NULL, &options->attributes),
+		sizeof(*words.list));
+	if (!monitor || !words.list)
+		return df_err_set(err, CLI_FAILED, "starting the monitor failed: %s",
+			df_errno_text(errno));
+	if (options->no_jail)
+		words.list[words.count++] = "--no-jail";
+	add_number(&words, "--wall-ns", options->limits.wall_ns);
+	add_number(&words, "--cpu-ns", options->limits.cpu_ns);
+	add_number(&words, "--reply-max", options->limits.reply_bytes);
+	add_number(&words, "--log-max", options->limits.log_bytes);
+	add_attributes(&words, &options->attributes);
+	words.list[words.count] = path;
+	command.flags = words.list;
+	all = monitor_words(&command);
+	if (!all)
+		return df_err_set(err, CLI_FAILED, "out of memory");
+	execve(monitor, all, (char **)no_environment);
+	return df_err_set(err, CLI_FAILED, "%s can not be started: %s", monitor,
+		df_errno_text(errno));
 }
 
 /* Flags may stand on both sides of the file. */
@@ -130,8 +121,8 @@ int command_thaw(int argc, char **argv)
 {
 	struct event_options options;
 	const char *path;
-	int status, exit_status = 0;
 	struct df_err err = {0};
+	int status;
 
 	event_fill_streams();
 	event_options_init(&options);
@@ -147,6 +138,5 @@ int command_thaw(int argc, char **argv)
 	if (status)
 		return cli_fail(&err, CLI_FAILED);
 	event_warn_unjailed(&options);
-	status = thaw(path, &options, &exit_status, &err);
-	return status ? cli_fail(&err, status) : exit_status;
+	return cli_fail(&err, become_monitor(path, &options, &err));
 }

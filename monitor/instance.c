@@ -27,13 +27,53 @@
 #define WRITTEN_KEPT 1024
 /* How often a set that has grown beyond what events write is given up, in events. */
 #define REVIEW_EVENTS 1024
+/* A snapshot up to so large is copied for a single event. */
+#define COPY_MAX (4u << 20)
 #define PID_MAX 4194304
 
 /* --- creation --- */
 
+int instance_check_host(const struct df_snapshot *h, struct df_err *err)
+{
+	uint32_t have[DF_CPU_LEAVES];
+
+	cpuid_features(have);
+	for (unsigned n = 0; n < DF_CPU_LEAVES; n++)
+		if (h->cpu[n] & ~have[n])
+			return df_err_set(err, -ENOTSUP,
+				"the snapshot was taken on a processor with features that this one"
+				" has not (word %u, bits %#x); freeze the program here",
+				n, h->cpu[n] & ~have[n]);
+	if (h->xcr0 != cpuid_xcr0() || h->xsave_bytes != cpuid_xsave_bytes(h->xcr0))
+		return df_err_set(err, -ENOTSUP,
+			"the snapshot was taken on a processor with other vector registers;"
+			" freeze the program here");
+	if (h->abi_version != DF_ABI_VERSION)
+		return df_err_set(err, -ENOTSUP,
+			"the snapshot's kernel is of version %u, this monitor of version %u; freeze the"
+			" program again",
+			h->abi_version, DF_ABI_VERSION);
+	return 0;
+}
+
 static void *system_page(const struct instance *i, uint64_t offset)
 {
 	return i->vm.memory.range[MEMORY_SYSTEM].host + offset;
+}
+
+/*
+ * For one event: all pages are copied now. Where the host's page is writable and KVM logs nothing, it brings
+ * in the seven neighbours of a page that the guest touches, which saves most of the faults of a first event.
+ */
+static void touch_all(struct instance *i)
+{
+	const struct pristine *p = i->pristine;
+
+	for (uint32_t n = 0; n < p->header.extent_count; n++)
+		if (p->extents[n].region < MEMORY_OUT)
+			memory_touch(&i->vm.memory, (enum memory_region)p->extents[n].region,
+				p->extents[n].first_page << DF_PAGE_SHIFT,
+				(uint64_t)p->extents[n].pages << DF_PAGE_SHIFT);
 }
 
 /* Pages that every event writes: copied now, so that no event pays for that. */
@@ -58,7 +98,7 @@ static int map_memory(struct instance *i, const struct instance_set *set, struct
 	};
 	const struct df_snapshot *h = &i->pristine->header;
 	struct memory *m = &i->vm.memory;
-	int r = written_enable(m, err);
+	int r = i->once ? 0 : written_enable(m, err);
 
 	for (enum memory_region n = 0; n <= MEMORY_TABLES && !r; n++)
 		r = pristine_map(i->pristine, n, m, where[n], err);
@@ -69,8 +109,10 @@ static int map_memory(struct instance *i, const struct instance_set *set, struct
 			h->root_bytes, err);
 	if (r)
 		return r;
+	if (i->once && h->data_bytes <= COPY_MAX)
+		touch_all(i);
 	touch_learned(i);
-	return written_init(&i->written, m, err);
+	return i->once ? 0 : written_init(&i->written, m, err);
 }
 
 /* The registers of the freeze; everything else about the CPU is the same for all guests. */
@@ -154,10 +196,11 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	i->in_bytes = set->in_bytes;
 	i->out_bytes = set->out_bytes;
 	i->verify = set->verify;
+	i->once = set->once;
 	vm->program = h->program;
 	vm->iopl3 = h->flags & DF_SNAPSHOT_IOPL3;
 	vm->has_events = vm->frozen = true;
-	vm->written = &i->written;
+	vm->written = i->once ? NULL : &i->written;
 	r = make_vm(i, index, set->kvm_fd, err);
 	r = r ? r : map_memory(i, set, err);
 	if (r)
@@ -467,6 +510,8 @@ static int serve_one(struct instance *i)
 	entered = clock_now_ns();
 	run_event(i);
 	answer(i, i->reset_ns + entered - start, clock_now_ns() - entered);
+	if (i->once)
+		return 0;
 	r = finish_exit(&i->vm);
 	return r ? r : reset(i);
 }
@@ -483,6 +528,8 @@ int instance_serve(struct instance *i, struct df_err *err)
 		if (r)
 			return df_err_set(err, r, "an instance can not be made pristine again: %s",
 				df_errno_text(r));
+		if (i->once && i->events)
+			return 0;
 		state = df_slot_state(i->slot.control);
 		if (state != DF_SLOT_EVENT)
 			r = df_slot_wait(i->slot.control, DF_SIDE_MONITOR, state,

@@ -16,7 +16,7 @@ struct instance {
 	const struct pristine *pristine;
 	struct slot slot;
 	uint64_t in_bytes, out_bytes;
-	bool verify;
+	bool verify, once;
 
 	/* What each thaw sets, from the snapshot. */
 	struct kvm_sync_regs regs;
@@ -37,15 +37,17 @@ struct instance_set {
 	int root_fd; /* with its offset and size in pristine->header */
 	const struct pristine *pristine;
 	uint64_t in_bytes, out_bytes;
-	bool verify;
+	bool verify, once; /* DF_START_VERIFY, DF_START_ONCE */
 };
 
+/* Has this host what the program saw when it was frozen? -ENOTSUP with *err set. */
+int instance_check_host(const struct df_snapshot *h, struct df_err *err);
 /* Makes number `index`, from the thread that makes all. */
 int instance_create(struct instance *i, const struct instance_set *set, const struct slot *slot,
 	unsigned index, struct df_err *err);
 /* From the instance's own thread, once. */
 int instance_attach(struct instance *i, struct df_err *err);
-/* Serves events until one can not be undone: -errno with *err set. */
+/* Serves events until one can not be undone: -errno with *err set. 0: it was for one event only. */
 int instance_serve(struct instance *i, struct df_err *err);
 
 #endif

@@ -40,6 +40,7 @@ enum when { SETUP = 1, FREEZE = 2, SERVE = 4, RUN = FREEZE | SERVE };
 
 /* The values that jail_calls.def uses beside Linux's. */
 enum {
+	STDOUT = STDOUT_FILENO,
 	STDERR = STDERR_FILENO,
 	SOCKET = JAIL_FD_SOCKET,
 	SNAPSHOT = JAIL_FD_SNAPSHOT,
@@ -241,9 +242,9 @@ static void print_table(const char *title, enum when when)
 
 static int print_page(void)
 {
-	printf("`STDERR` is descriptor %d, `SOCKET` %d, `SNAPSHOT` %d, a `VM` one of %d to %d, a `VCPU` one of"
+	printf("`STDOUT` is descriptor %d, `STDERR` %d, `SOCKET` %d, `SNAPSHOT` %d, a `VM` one of %d to %d, a `VCPU` one of"
 	       " %d to %d. `*` is anything.\n",
-		STDERR, SOCKET, SNAPSHOT, VM, VM + DF_INSTANCES_MAX - 1, VCPU,
+		STDOUT, STDERR, SOCKET, SNAPSHOT, VM, VM + DF_INSTANCES_MAX - 1, VCPU,
 		VCPU + DF_INSTANCES_MAX - 1);
 	print_table("While guests run", RUN);
 	print_table("While guests run, in `freeze` only", FREEZE);

@@ -11,6 +11,7 @@
 #include "report.h"
 #include "serve.h"
 #include "streams.h"
+#include "thaw.h"
 #include "vm.h"
 
 static int exit_status(const struct vm *vm)
@@ -56,6 +57,8 @@ int main(int argc, char **argv, char **envp)
 		return freeze_main(argc - 2, argv + 2, envp);
 	if (argc >= 2 && !strcmp(argv[1], "serve"))
 		return serve_main(argc - 2, argv + 2);
+	if (argc >= 2 && !strcmp(argv[1], "thaw"))
+		return thaw_main(argc - 2, argv + 2);
 	fprintf(stderr, "dayfly-monitor is started by dayfly; try: dayfly run PROGRAM\n");
 	return 125;
 }

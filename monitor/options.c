@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <host/attributes.h>
+
 #include "options.h"
 
 #define MIB (1024ULL * 1024)
@@ -120,4 +122,56 @@ int options_parse_serve(struct options *o, int argc, char **argv, struct df_err 
 				"usage: dayfly-monitor serve [--no-jail] [--host-cache FILE]");
 	}
 	return 0;
+}
+
+static int add_attribute(struct options *o, const char *pair, struct df_err *err)
+{
+	const char *equals = strchr(pair, '=');
+	char name[DF_ATTRIBUTE_NAME_MAX + 1];
+
+	if (!equals || (size_t)(equals - pair) >= sizeof(name))
+		return df_err_set(err, -EINVAL, "--attribute %s: not NAME=VALUE", pair);
+	memcpy(name, pair, (size_t)(equals - pair));
+	name[equals - pair] = 0;
+	if (df_attributes_add(&o->attributes, name, equals + 1))
+		return df_err_set(err, -EINVAL, "--attribute %s: characters that may not be", pair);
+	return o->attributes.failed ? df_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int thaw_value(struct options *o, const char *name, const char *value, struct df_err *err)
+{
+	if (!strcmp(name, "--host-cache"))
+		o->host_cache = value;
+	else if (!strcmp(name, "--wall-ns"))
+		return parse_number(name, value, &o->wall_ns, err);
+	else if (!strcmp(name, "--cpu-ns"))
+		return parse_number(name, value, &o->cpu_ns, err);
+	else if (!strcmp(name, "--reply-max"))
+		return parse_number(name, value, &o->reply_max, err);
+	else if (!strcmp(name, "--log-max"))
+		return parse_number(name, value, &o->log_max, err);
+	else if (!strcmp(name, "--attribute"))
+		return add_attribute(o, value, err);
+	else
+		return df_err_set(err, -EINVAL, "%s: unknown option of dayfly-monitor thaw", name);
+	return 0;
+}
+
+int options_parse_thaw(struct options *o, int argc, char **argv, struct df_err *err)
+{
+	*o = (struct options){.attributes = DF_STR_EMPTY};
+	for (int i = 0; i < argc; i++) {
+		int r = 0;
+
+		if (!strcmp(argv[i], "--no-jail"))
+			o->no_jail = true;
+		else if (i + 1 == argc)
+			o->root = argv[i];
+		else
+			r = thaw_value(o, argv[i], argv[i + 1], err), i++;
+		if (r)
+			return r;
+	}
+	return o->root ? 0
+		       : df_err_set(err, -EINVAL, "usage: dayfly-monitor thaw [OPTIONS] SNAPSHOT");
 }

@@ -7,6 +7,7 @@
 #define MONITOR_OPTIONS_H
 
 #include <host/err.h>
+#include <host/str.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +22,10 @@ struct options {
 	uint64_t memory_bytes;
 	uint64_t timeout_ms; /* 0: none */
 	bool raw_root, stats, trace;
-	bool no_jail; /* freeze and serve */
+	bool no_jail; /* freeze, serve and thaw */
+	/* thaw; the snapshot is `root`. 0: none. */
+	uint64_t wall_ns, cpu_ns, reply_max, log_max;
+	struct df_str attributes; /* pairs (host/attributes.h) */
 	bool test_iopl3; /* emulated AMD-V has no I/O bitmap for a busy TSS */
 	int argc;
 	char **argv; /* the program's, argv[0] first */
@@ -32,5 +36,7 @@ struct options {
 int options_parse(struct options *o, int argc, char **argv, char **envp, struct df_err *err);
 /* The same for `dayfly-monitor serve`, which has few. */
 int options_parse_serve(struct options *o, int argc, char **argv, struct df_err *err);
+/* The same for `dayfly-monitor thaw`. */
+int options_parse_thaw(struct options *o, int argc, char **argv, struct df_err *err);
 
 #endif

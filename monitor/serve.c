@@ -24,30 +24,6 @@ struct server {
 	struct df_err attach_err;
 };
 
-/* Does the host have what the program saw when it was frozen? */
-static int check_host(const struct df_snapshot *h, struct df_err *err)
-{
-	uint32_t have[DF_CPU_LEAVES];
-
-	cpuid_features(have);
-	for (unsigned n = 0; n < DF_CPU_LEAVES; n++)
-		if (h->cpu[n] & ~have[n])
-			return df_err_set(err, -ENOTSUP,
-				"the snapshot was taken on a processor with features that this one"
-				" has not (word %u, bits %#x); freeze the program here",
-				n, h->cpu[n] & ~have[n]);
-	if (h->xcr0 != cpuid_xcr0() || h->xsave_bytes != cpuid_xsave_bytes(h->xcr0))
-		return df_err_set(err, -ENOTSUP,
-			"the snapshot was taken on a processor with other vector registers;"
-			" freeze the program here");
-	if (h->abi_version != DF_ABI_VERSION)
-		return df_err_set(err, -ENOTSUP,
-			"the snapshot's kernel is of version %u, this monitor of version %u; freeze the"
-			" program again",
-			h->abi_version, DF_ABI_VERSION);
-	return 0;
-}
-
 static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 {
 	const struct df_snapshot *h = &s->pristine.header;
@@ -58,6 +34,7 @@ static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 		.in_bytes = s->wire.start.in_bytes,
 		.out_bytes = s->wire.start.out_bytes,
 		.verify = s->wire.start.flags & DF_START_VERIFY,
+		.once = s->wire.start.flags & DF_START_ONCE,
 	};
 	int r = 0;
 
@@ -89,7 +66,8 @@ static void *instance_thread(void *arg)
 		start.server->attach_err = err;
 	pthread_barrier_wait(&start.server->attached);
 	pthread_barrier_wait(&start.server->locked);
-	instance_serve(start.instance, &err);
+	if (!instance_serve(start.instance, &err))
+		return NULL;
 	/* The client sees the socket close, and what the event that did it was. */
 	fprintf(stderr, "dayfly-monitor: %s\n", err.text);
 	_exit(1);
@@ -130,7 +108,7 @@ static int set_up(struct server *s, int argc, char **argv, struct df_err *err)
 		r = jail_enter(1ULL << kvm_fd, err);
 	r = r ? r : wire_receive(&s->wire, true, err);
 	r = r ? r : pristine_open(&s->pristine, s->wire.snapshot_fd, err);
-	r = r ? r : check_host(&s->pristine.header, err);
+	r = r ? r : instance_check_host(&s->pristine.header, err);
 	r = r ? r : make_instances(s, kvm_fd, err);
 	r = r ? r : start_threads(s, err);
 	if (!r && !s->options.no_jail)

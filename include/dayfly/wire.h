@@ -37,6 +37,8 @@ struct df_start {
 };
 #define DF_START_ROOT 1u
 #define DF_START_VERIFY 2u /* compare all memory and CPU state with the snapshot after each event */
+/* One event per slot and no more: nothing is put back, so more can be made ready at once. */
+#define DF_START_ONCE 4u
 #define DF_START_DESCRIPTORS_MAX (2 + 3 * DF_INSTANCES_MAX)
 
 struct df_ready {
