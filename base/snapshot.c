@@ -173,7 +173,7 @@ static int check_regions(const struct df_snapshot *h, const char **why)
 		[DF_SNAPSHOT_KHEAP] = {DF_PAGE_SIZE, DF_KHEAP_MAX, DF_PAGE_SIZE},
 		/* Stacks lie side by side, but twice as far apart in their window. */
 		[DF_SNAPSHOT_KSTACK] = {DF_KSTACK_SIZE, DF_KSTACK_MAX / 2, DF_KSTACK_SIZE},
-		[DF_SNAPSHOT_SYSTEM] = {3 * DF_PAGE_SIZE,
+		[DF_SNAPSHOT_SYSTEM] = {(2 + DF_APPLY_PAGES) * DF_PAGE_SIZE,
 			DF_KERNEL_MAX + DF_SYSTEM_PAGES * DF_PAGE_SIZE, DF_PAGE_SIZE},
 		[DF_SNAPSHOT_TABLES] = {DF_PAGE_SIZE, DF_GPA_KHEAP - DF_GPA_TABLES, DF_PAGE_SIZE},
 		[DF_SNAPSHOT_OUT] = {DF_WINDOW_MIN, DF_WINDOW_MAX, DF_LARGE_SIZE},
@@ -209,9 +209,17 @@ static int check_windows(const struct df_snapshot *h, const char **why)
 }
 
 /* One of the three pages that monitor and kernel share. */
-static bool is_system_page(const struct df_snapshot *h, uint64_t offset)
+static bool are_system_pages(const struct df_snapshot *h, uint64_t offset, uint64_t pages)
 {
-	return !(offset & DF_PAGE_MASK) && offset < h->region[DF_SNAPSHOT_SYSTEM].bytes;
+	uint64_t bytes = h->region[DF_SNAPSHOT_SYSTEM].bytes, need = pages << DF_PAGE_SHIFT;
+
+	return !(offset & DF_PAGE_MASK) && need <= bytes && offset <= bytes - need;
+}
+
+/* Is [a, a + pages) apart from the page at b? */
+static bool apart(uint64_t a, uint64_t pages, uint64_t b)
+{
+	return b < a || b - a >= pages << DF_PAGE_SHIFT;
 }
 
 static bool is_address(gva_t va)
@@ -223,9 +231,11 @@ static int check_cpu(const struct df_snapshot *h, const char **why)
 {
 	uint64_t rflags = RFLAGS_HARMLESS | (h->flags & DF_SNAPSHOT_IOPL3 ? RFLAGS_IOPL : 0);
 
-	if (!is_system_page(h, h->boot_page) || !is_system_page(h, h->request_page) ||
-		!is_system_page(h, h->apply_page) || h->boot_page == h->request_page ||
-		h->boot_page == h->apply_page || h->request_page == h->apply_page ||
+	if (!are_system_pages(h, h->boot_page, 1) || !are_system_pages(h, h->request_page, 1) ||
+		!are_system_pages(h, h->apply_page, DF_APPLY_PAGES) ||
+		h->boot_page == h->request_page ||
+		!apart(h->apply_page, DF_APPLY_PAGES, h->boot_page) ||
+		!apart(h->apply_page, DF_APPLY_PAGES, h->request_page) ||
 		h->stub_syscall < DF_VA_STUB || h->stub_syscall >= DF_VA_STUB + DF_PAGE_SIZE)
 		return damaged(why, "the kernel's pages are not where they can be");
 	if (!is_address(h->rip) || !is_address(h->rsp) || h->rflags & ~rflags)

@@ -175,7 +175,7 @@ static const struct change impossible[] = {
 	FIELD(header.data_bytes, -4096),
 	FIELD(header.file_bytes, 0),
 	FIELD(header.file_bytes, sizeof(struct sample) - 4096),
-	FIELD(header.root_bytes, 1),
+	FIELD(header.root_bytes, -1),
 	FIELD(header.root_offset, 4096),
 	FIELD(header.root_offset, -(1LL << 21)),
 	/* extents and learned runs */
@@ -212,7 +212,7 @@ static const struct change impossible[] = {
 	FIELD(header.region[DF_SNAPSHOT_KSTACK].bytes, 4096),
 	FIELD(header.region[DF_SNAPSHOT_KSTACK].max_bytes, DF_KSTACK_MAX),
 	FIELD(header.region[DF_SNAPSHOT_SYSTEM].max_bytes, 4 << 20),
-	FIELD(header.region[DF_SNAPSHOT_SYSTEM].bytes, 35 * 4096),
+	FIELD(header.region[DF_SNAPSHOT_SYSTEM].bytes, 42 * 4096),
 	FIELD(header.region[DF_SNAPSHOT_TABLES].max_bytes, 512 << 20),
 	FIELD(header.region[DF_SNAPSHOT_OUT].bytes, 4096),
 	FIELD(header.region[DF_SNAPSHOT_OUT].max_bytes, 4 << 20),
