@@ -131,6 +131,14 @@ static int map_file(int fd, int protection, int flags, struct df_mapping *map)
 	return 0;
 }
 
+static int check_map(const struct df_mapping *map, const char **why)
+{
+	if (map->data)
+		return df_snapshot_check(map->data, map->length, why);
+	*why = "not a snapshot: the file is empty";
+	return -EINVAL;
+}
+
 int snapshot_file_add_root(struct snapshot_file *file, const char *image, struct df_err *err)
 {
 	DF_CLOSE int image_fd = open(image, O_RDONLY | O_CLOEXEC);
@@ -145,7 +153,7 @@ int snapshot_file_add_root(struct snapshot_file *file, const char *image, struct
 		return df_err_set(err, -errno, "%s: %s", image, df_errno_text(errno));
 	if (map_file(file->fd, PROT_READ | PROT_WRITE, MAP_SHARED, &map) < 0)
 		return failed(file, "reading", err);
-	if (df_snapshot_check(map.data, map.length, &why))
+	if (check_map(&map, &why))
 		return df_err_set(err, -EUCLEAN, "the monitor wrote a snapshot that is none: %s",
 			why);
 	bytes = map.data;
@@ -168,7 +176,7 @@ int snapshot_file_open(const char *path, struct df_snapshot *header, struct df_e
 	const char *why;
 
 	if (fd >= 0 && map_file(fd, PROT_READ, MAP_PRIVATE, &map) == 0) {
-		if (df_snapshot_check(map.data, map.length, &why)) {
+		if (check_map(&map, &why)) {
 			df_err_set(err, -EUCLEAN, "%s: %s", path, why);
 			return -1;
 		}

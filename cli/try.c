@@ -354,7 +354,8 @@ static int send_others(struct trial *t, struct worker *workers, struct df_err *e
 	uint32_t started = 0;
 	int status = CLI_OK;
 
-	for (uint32_t i = 0; i < t->how.instances; i++)
+	/* Flags have made this at least 1. */
+	for (uint32_t i = 0; i == 0 || i < t->how.instances; i++)
 		workers[i] = (struct worker){.trial = t,
 			.slot = &t->slots[i],
 			.next = i ? i : t->how.instances,

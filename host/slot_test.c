@@ -205,8 +205,8 @@ static void test_reply(void **state)
 
 	(void)state;
 	df_slot_start(&slot, &no_limits);
-	memcpy(monitor_out + DF_OUT_REPLY, "reply", 5);
-	memcpy(monitor_out + DF_OUT_LOG, "log", 3);
+	strcpy((char *)monitor_out + DF_OUT_REPLY, "reply");
+	strcpy((char *)monitor_out + DF_OUT_LOG, "log");
 	control->reply_bytes = 5;
 	control->log_bytes = 3;
 	control->thaw_ns = 9000;
