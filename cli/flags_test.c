@@ -86,6 +86,7 @@ static void test_values_and_order(void **state)
 	assert_int_equal(parse(WORDS("--memory", "64M", "--workdir=/data", "prog", "--switch")), 0);
 	assert_true(options.memory_bytes == 64 << 20);
 	assert_string_equal(options.workdir, "/data");
+	free((char *)options.workdir);
 	/* Flags behind the program are the program's. */
 	assert_false(switched);
 	assert_int_equal(next, 4);
