@@ -39,16 +39,26 @@ void event_fill_streams(void)
 	}
 }
 
+void event_refuse_terminal(void)
+{
+	int nothing;
+
+	if (!isatty(STDIN_FILENO))
+		return;
+	dprintf(STDERR_FILENO, "dayfly: standard input is a terminal: the event's body is empty\n");
+	nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (nothing >= 0) {
+		dup2(nothing, STDIN_FILENO);
+		close(nothing);
+	}
+}
+
 int event_read_input(struct df_slot *slot, struct df_err *err)
 {
 	char text[UNITS_BYTES];
 	int error;
 
-	if (isatty(STDIN_FILENO)) {
-		dprintf(STDERR_FILENO,
-			"dayfly: standard input is a terminal: the event's body is empty\n");
-		return CLI_OK;
-	}
+	event_refuse_terminal();
 	error = df_slot_read_body(slot, STDIN_FILENO);
 	if (error == -EBADF)
 		error = 0; /* closed: nothing to read */
@@ -150,18 +160,6 @@ int event_await(struct df_slot *slot, const struct df_monitor *monitor, uint64_t
 			return CLI_FAILED;
 		}
 	}
-}
-
-int event_await_first(struct df_slot *slot, struct df_monitor *monitor, uint64_t wall_ns,
-	struct df_slot_reply *reply, struct df_err *err)
-{
-	struct df_ready ready;
-	int status;
-
-	if (df_slot_wait_reply(slot, now_ns() + STEP_NS) == 0)
-		return df_slot_reply(slot, reply, err) ? CLI_FAILED : CLI_OK;
-	status = event_wait_ready(monitor, &ready, err);
-	return status ? status : event_await(slot, monitor, wall_ns, reply, err);
 }
 
 int event_explain_end(struct df_monitor *monitor, struct df_err *err)

@@ -39,10 +39,10 @@ void event_warn_unjailed(const struct event_options *options);
 /* The out window for the largest reply. */
 uint64_t event_out_window(const struct event_options *options);
 
-/*
- * Reads a body for the slot from standard input, unless that is a terminal: then the body stays empty, and it is said. Returns 0 or the
- * exit status with *err set.
- */
+/* A terminal is no event: says that the body is empty, and puts /dev/null in its place. */
+void event_refuse_terminal(void);
+
+/* Reads a body for the slot from standard input. Returns 0 or the exit status with *err set. */
 int event_read_input(struct df_slot *slot, struct df_err *err) __attribute__((warn_unused_result));
 
 /*
@@ -98,13 +98,6 @@ int event_wait_ready(struct df_monitor *monitor, struct df_ready *ready, struct 
  * set; CLI_FAILED with err->code -EPIPE means that the monitor gave up: event_explain_end knows why. From any thread.
  */
 int event_await(struct df_slot *slot, const struct df_monitor *monitor, uint64_t wall_ns,
-	struct df_slot_reply *reply, struct df_err *err) __attribute__((warn_unused_result));
-
-/*
- * The same for the first event, started without waiting until the monitor was ready: if there is no reply at once, waits
- * for that first, and says why it did not come to it.
- */
-int event_await_first(struct df_slot *slot, struct df_monitor *monitor, uint64_t wall_ns,
 	struct df_slot_reply *reply, struct df_err *err) __attribute__((warn_unused_result));
 
 /* Why the monitor gave up, for *err: what it said last, or how it ended. Stops it. Returns CLI_FAILED. */

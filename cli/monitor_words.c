@@ -5,8 +5,10 @@
 #include "host/path.h"
 #include "host/str.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Words that come neither from the user nor from the command. */
 #define FIXED_WORDS 24
@@ -93,4 +95,21 @@ char **monitor_words(const struct monitor_command *command)
 	for (int i = 0; i < arguments; i++)
 		add(&words, command->program->arguments[i]);
 	return (char **)words.list;
+}
+
+int monitor_become(const struct monitor_command *command, const char *const *environment,
+	struct df_err *err)
+{
+	char *path = monitor_path();
+	char **words = monitor_words(command);
+
+	if (!path || !words)
+		return df_err_set(err, CLI_FAILED, "starting the monitor failed: %s",
+			df_errno_text(errno));
+	execve(path, words, (char **)environment);
+	if (errno == ENOENT)
+		return df_err_set(err, CLI_FAILED,
+			"%s was not found; it belongs beside dayfly: build it with `make build`",
+			path);
+	return df_err_set(err, CLI_FAILED, "%s cannot be started: %s", path, df_errno_text(errno));
 }

@@ -97,4 +97,8 @@ char *monitor_path(void) __attribute__((warn_unused_result));
 /* The words to start it with, NULL at the end. NULL with errno set. */
 char **monitor_words(const struct monitor_command *command) __attribute__((warn_unused_result));
 
+/* Replaces this process by the monitor. Returns only if that fails: CLI_FAILED with *err set. */
+int monitor_become(const struct monitor_command *command, const char *const *environment,
+	struct df_err *err);
+
 #endif

@@ -77,8 +77,6 @@ static int become_monitor(const struct program_options *options, const struct ru
 	const char *flags[5] = {NULL};
 	const struct monitor_command command = {
 		.name = "run", .flags = flags, .options = options, .program = program};
-	char *path = monitor_path();
-	char **words;
 	size_t count = 0;
 
 	if (run->timeout_ms > 0) {
@@ -89,16 +87,7 @@ static int become_monitor(const struct program_options *options, const struct ru
 		flags[count++] = "--stats";
 	if (run->trace)
 		flags[count++] = "--trace";
-	words = monitor_words(&command);
-	if (!path || !words)
-		return df_err_set(err, CLI_FAILED, "starting the monitor failed: %s",
-			df_errno_text(errno));
-	execve(path, words, (char **)options->env);
-	if (errno == ENOENT)
-		return df_err_set(err, CLI_FAILED,
-			"%s was not found; it belongs beside dayfly: build it with `make build`",
-			path);
-	return df_err_set(err, CLI_FAILED, "%s cannot be started: %s", path, df_errno_text(errno));
+	return monitor_become(&command, options->env, err);
 }
 
 int command_run(int argc, char **argv)

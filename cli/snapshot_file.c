@@ -168,21 +168,3 @@ int snapshot_file_add_root(struct snapshot_file *file, const char *image, struct
 		? df_err_set(err, error, "writing %s failed: %s", file->path, df_errno_text(error))
 		: 0;
 }
-
-int snapshot_file_open(const char *path, struct df_snapshot *header, struct df_err *err)
-{
-	DF_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	DF_UNMAP struct df_mapping map = DF_MAPPING_NONE;
-	const char *why;
-
-	if (fd >= 0 && map_file(fd, PROT_READ, MAP_PRIVATE, &map) == 0) {
-		if (check_map(&map, &why)) {
-			df_err_set(err, -EUCLEAN, "%s: %s", path, why);
-			return -1;
-		}
-		memcpy(header, map.data, sizeof(*header));
-		return df_take_fd(&fd);
-	}
-	df_err_set(err, -errno, "%s: %s", path, df_errno_text(errno == ENODEV ? EISDIR : errno));
-	return -1;
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Snapshots on disk (docs/snapshots.md): written by `dayfly freeze`, read by `thaw` and `fsck`. */
+/* Snapshots on disk (docs/snapshots.md), as `dayfly freeze` writes them. */
 #ifndef CLI_SNAPSHOT_FILE_H
 #define CLI_SNAPSHOT_FILE_H
 
@@ -32,12 +32,5 @@ int snapshot_file_publish(struct snapshot_file *file, struct df_err *err)
 
 /* Forgets a file that was not published. Allowed on SNAPSHOT_FILE_NONE. */
 void snapshot_file_deinit(struct snapshot_file *file);
-
-/*
- * Opens a snapshot and checks all but its memory and its root image (df_snapshot_check). *header is a copy. Returns the
- * descriptor, or -1 with *err set.
- */
-int snapshot_file_open(const char *path, struct df_snapshot *header, struct df_err *err)
-	__attribute__((warn_unused_result));
 
 #endif

@@ -70,13 +70,11 @@ static int become_monitor(const char *path, const struct event_options *options,
 	static const char *const no_environment[] = {NULL};
 	struct words words = {.count = 0};
 	struct monitor_command command = {.name = "thaw"};
-	char *monitor = monitor_path(), **all;
 
 	words.list = calloc(FIXED_WORDS + 2 * add_attributes(NULL, &options->attributes),
 		sizeof(*words.list));
-	if (!monitor || !words.list)
-		return df_err_set(err, CLI_FAILED, "starting the monitor failed: %s",
-			df_errno_text(errno));
+	if (!words.list)
+		return df_err_set(err, CLI_FAILED, "out of memory");
 	if (options->no_jail)
 		words.list[words.count++] = "--no-jail";
 	add_number(&words, "--wall-ns", options->limits.wall_ns);
@@ -86,12 +84,7 @@ static int become_monitor(const char *path, const struct event_options *options,
 	add_attributes(&words, &options->attributes);
 	words.list[words.count] = path;
 	command.flags = words.list;
-	all = monitor_words(&command);
-	if (!all)
-		return df_err_set(err, CLI_FAILED, "out of memory");
-	execve(monitor, all, (char **)no_environment);
-	return df_err_set(err, CLI_FAILED, "%s can not be started: %s", monitor,
-		df_errno_text(errno));
+	return monitor_become(&command, no_environment, err);
 }
 
 /* Flags may stand on both sides of the file. */
@@ -138,5 +131,6 @@ int command_thaw(int argc, char **argv)
 	if (status)
 		return cli_fail(&err, CLI_FAILED);
 	event_warn_unjailed(&options);
+	event_refuse_terminal();
 	return cli_fail(&err, become_monitor(path, &options, &err));
 }
