@@ -184,6 +184,15 @@ static int make_vcpu(struct instance *i, unsigned index, struct df_err *err)
 	return r ? r : take_registers(i, err);
 }
 
+/* What the program wrote before it was frozen starts every reply. */
+static void put_back_prefix(struct instance *i)
+{
+	const struct df_out *out = &i->pristine->header.out;
+
+	memcpy(i->slot.out + DF_OUT_REPLY, i->pristine->memory[MEMORY_OUT] + DF_OUT_REPLY,
+		out->reply_bytes);
+}
+
 int instance_create(struct instance *i, const struct instance_set *set, const struct slot *slot,
 	unsigned index, struct df_err *err)
 {
@@ -205,6 +214,7 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	r = r ? r : map_memory(i, set, err);
 	if (r)
 		return r;
+	put_back_prefix(i);
 	vm->tables.memory = &vm->memory;
 	if (tables_freeze(&vm->tables, h->tables_used))
 		return df_err_set(err, -ENOMEM, "out of memory");
@@ -442,15 +452,6 @@ static int reset(struct instance *i)
 		i->leaks = verify_memory(i);
 	i->reset_ns = clock_now_ns() - start;
 	return i->apply < 0 ? i->apply : 0;
-}
-
-/* What the program wrote before it was frozen starts every reply. */
-static void put_back_prefix(struct instance *i)
-{
-	const struct df_out *out = &i->pristine->header.out;
-
-	memcpy(i->slot.out + DF_OUT_REPLY, i->pristine->memory[MEMORY_OUT] + DF_OUT_REPLY,
-		out->reply_bytes);
 }
 
 /* The set begins anew; the window is pristine with it. */
