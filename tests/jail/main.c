@@ -17,7 +17,8 @@ void verdict(bool good, const char *prefix, const char *name, const char *reason
 	if (good)
 		printf("ok %s.%s%s.%s\n", program, who, prefix, name);
 	else
-		printf("not ok %s.%s%s.%s: %s\n", program, who, prefix, name, reason);
+		printf("not ok %s.%s%s.%s: %.*s\n", program, who, prefix, name,
+			(int)strcspn(reason, "\n"), reason);
 	failures += !good;
 }
 

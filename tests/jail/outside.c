@@ -210,6 +210,30 @@ static void test_locked(void)
 	verdict(!strcmp(text, LIVED), "outside", "descriptor_in_message", text);
 }
 
+/* --- Descriptors that nobody told of --- */
+
+#define INHERITED_LOW 9
+#define INHERITED_HIGH 150
+
+static void leave_descriptors(void)
+{
+	dup2(STDIN_FILENO, KEPT);
+	dup2(STDIN_FILENO, INHERITED_LOW);
+	dup2(STDIN_FILENO, INHERITED_HIGH);
+}
+
+static void look_for_descriptors(void)
+{
+	if (fcntl(KEPT, F_GETFD) < 0 || fcntl(INHERITED_LOW, F_GETFD) >= 0 ||
+		fcntl(INHERITED_HIGH, F_GETFD) >= 0)
+		_exit(1);
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
 /* --- When it can not be entered --- */
 
 static void no_socket(void)
@@ -281,7 +305,11 @@ static void test_enter(const char *name, void (*before)(void), const char *want)
 
 void test_outside(void)
 {
+	static const struct deed inherited = {"inherited", leave_descriptors, look_for_descriptors,
+		nothing, LIVED, 1ULL << KEPT, false};
+
 	test_locked();
+	run_deed("enter", JAIL_SERVE, &inherited);
 	test_enter("no_socket", no_socket, "not the client's Unix socket");
 	test_enter("network_socket", network_socket, "not the client's Unix socket");
 	test_enter("stream_socket", stream_socket, "not the client's Unix socket");
