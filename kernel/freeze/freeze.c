@@ -36,7 +36,7 @@ static void wipe(struct vma *v)
 		v->prot = PROT_RW;
 	}
 	if (vma_forget(v, v->start, v->end))
-		panic("memory of MADV_WIPEONFORK can not be wiped");
+		panic("can not wipe %lx", v->start);
 	if (locked) {
 		v->prot = prot;
 		map_add(v->start, pages, arena_gpa((void *)v->start), prot);
@@ -62,7 +62,7 @@ static void settle(void)
 
 	set_hooks(false);
 	thread_stop_ticks();
-	random_forget();
+	request_page->out.stopped = DF_STOP_NONE;
 	list_for_each(v, &vma_list, node)
 		if (v->flags & VMA_WIPE)
 			wipe(v);
@@ -99,6 +99,9 @@ static void clocks_jumped(void)
 void freeze_at(enum df_wait_point at)
 {
 	settle();
+	/* Behind the entry the boot may go on, with the generator that it has. */
+	if (at != DF_WAIT_POINT_ENTRY)
+		random_forget();
 	for (suspend(at); boot_info->event.mode == DF_MODE_PREPARE; suspend(at))
 		learn_apply();
 	if (boot_info->event.mode == DF_MODE_BOOT)
@@ -118,7 +121,9 @@ static void entry(void)
 	freeze_at(DF_WAIT_POINT_ENTRY);
 	/* Nobody has asked for an id yet. */
 	thread_take_pid();
-	if (!event_there())
+	if (event_there())
+		random_forget();
+	else
 		set_hooks(true);
 }
 
@@ -158,7 +163,7 @@ static bool polled(void)
 static void add_window(gva_t start, uint64_t bytes, unsigned prot)
 {
 	if (!vma_add(start, start + bytes, prot, VMA_SHARED | VMA_WINDOW, NULL, 0))
-		panic("no memory for the event's windows");
+		panic("no memory to freeze");
 }
 
 static void freeze_init(void)
@@ -168,7 +173,7 @@ static void freeze_init(void)
 	/* A block of a page or more is page aligned. */
 	vector_state = kmalloc(max((uint64_t)boot_info->xsave_bytes, DF_PAGE_SIZE));
 	if (!vector_state)
-		panic("no memory for the vector state");
+		panic("no memory to freeze");
 	add_window(DF_VA_IN, boot_info->in_bytes, DF_PROT_READ);
 	add_window(DF_VA_OUT, boot_info->out_bytes, PROT_RW);
 	streams_init();

@@ -16,8 +16,8 @@
 
 /* Freeing this much at once gives it back to the host. */
 #define DISCARD_PAGES 8192
-/* From this size on a buffer is worth a hypercall before it is filled. */
-#define TOUCH_BYTES (128ULL << 10)
+/* From this size on a buffer is worth a hypercall before it is filled. In an event most pages are there. */
+#define TOUCH_BYTES (boot_info->event.number ? 2ULL << 20 : 128ULL << 10)
 
 struct extent {
 	struct list node; /* on free_list, by address */
@@ -208,7 +208,8 @@ void frames_free(void *va, uint64_t pages)
 	bool dirty = true;
 
 	kassert(start < plugged && pages <= plugged - start);
-	if (pages >= DISCARD_PAGES)
+	/* What an event leaves is put back whatever it gave up. */
+	if (pages >= DISCARD_PAGES && !boot_info->event.number)
 		dirty = hypercall(DF_CALL_DISCARD, arena_gpa(va), pages << DF_PAGE_SHIFT, 0, 0) !=
 			0;
 	insert(start, pages, dirty);
