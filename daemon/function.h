@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Functions, and the registry that finds them by name.
+ *
+ * A struct function is one deployed revision of a name: its configuration, its snapshot and its root image never change once it is
+ * in the registry. A redeploy puts a new struct function in its place; whoever holds the old one finishes with it, and
+ * its processes and files go when the last reference does. What outlives a revision, counters and log, is the name's struct tally.
+ *
+ *	registry_find -> dispatch_call (dispatch.h) -> function_unref
+ *
+ * Every function here may be called from any thread. None blocks for longer than a lookup, except where it says so.
+ */
+#ifndef DAEMON_FUNCTION_H
+#define DAEMON_FUNCTION_H
+
+#include "host/err.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define FUNCTION_NAME_MAX 64 /* characters: a-z A-Z 0-9 - _ */
+#define FUNCTION_REVISION_BYTES 37 /* a UUID, terminated */
+#define FUNCTION_LATEST "$LATEST"
+
+#define FUNCTION_MEMORY_DEFAULT (512ull << 20)
+#define FUNCTION_MEMORY_MIN (4ull << 20)
+#define FUNCTION_MEMORY_MAX (64ull << 30)
+#define FUNCTION_TIMEOUT_DEFAULT_MS 3000u
+#define FUNCTION_TIMEOUT_MAX_MS 900000u
+#define FUNCTION_CONCURRENCY_DEFAULT 16u
+#define FUNCTION_CONCURRENCY_MAX 1000u
+#define FUNCTION_BODY_DEFAULT (6ull << 20)
+#define FUNCTION_LIST_MAX 256u /* words of a command, variables of an environment */
+
+/* How a function is made and limited. All strings are its own; lists have a NULL at the end. */
+struct function_config {
+	char *name;
+	char *description; /* or NULL */
+	char **command; /* argv[0] and arguments */
+	char *program; /* path of the executable in the root image */
+	char **environment; /* "NAME=VALUE" */
+	char *features; /* "core,files,tmp,...": what the kernel has */
+	char *workdir;
+	char *reply_type; /* content-type of replies that name none */
+	char *lambda; /* JSON object: what Lambda's clients gave that dayfly only keeps (Role, Runtime, ...), or NULL */
+	bool raw_root; /* the root image is the static executable itself (no feature files) */
+	uint64_t memory_bytes;
+	unsigned int timeout_ms, boot_timeout_ms;
+	unsigned int concurrency; /* instances, at most */
+	uint64_t body_max, reply_max; /* bytes */
+};
+
+/* From JSON as docs/reference-http.md has it. Unknown keys are refused. Returns 0 or -EINVAL with *err set. */
+int function_config_parse(const char *name, const json_t *json, struct function_config **config,
+	struct df_err *err) __attribute__((warn_unused_result));
+
+/* The same JSON again, a new reference; NULL without memory. */
+json_t *function_config_json(const struct function_config *config)
+	__attribute__((warn_unused_result));
+
+void function_config_free(struct function_config *config);
+
+/* Is it a name that a function may have? */
+bool function_name_ok(const char *name, size_t length);
+
+enum function_state { FUNCTION_PENDING, FUNCTION_ACTIVE, FUNCTION_FAILED };
+
+/* "Pending", ... */
+const char *function_state_text(enum function_state state);
+
+struct instance; /* process.h */
+struct process;
+struct tally; /* metrics.h */
+struct waiter; /* dispatch.c */
+LIST_HEAD(process_list, process);
+TAILQ_HEAD(instance_queue, instance);
+TAILQ_HEAD(waiter_queue, waiter);
+
+struct function {
+	/* Set before it is in the registry, never changed after that. */
+	struct function_config *config;
+	char version[24]; /* "$LATEST" or a number */
+	char revision[FUNCTION_REVISION_BYTES];
+	enum function_state
+		state; /* ACTIVE or FAILED here; PENDING while it is deployed (deploy.h) */
+	char *reason; /* why it failed, or NULL */
+	char *snapshot_path, *root_path; /* NULL unless ACTIVE */
+	uint64_t snapshot_bytes, boot_ns, event_pages, code_bytes;
+	char wait_point[16]; /* "stdio", "sdk", "entry" */
+	uint64_t modified_ms; /* since 1970 */
+	struct tally *tally;
+
+	unsigned int references; /* atomic */
+	bool owns_files; /* atomic: remove snapshot and root image with the last reference */
+
+	/* Dispatch. */
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	bool retired; /* replaced or deleted: nothing new is started, processes end when they are idle */
+	struct process_list processes;
+	struct instance_queue idle; /* used last comes first */
+	struct waiter_queue waiters;
+	unsigned int waiting; /* callers in `waiters` */
+	unsigned int instances; /* live ones, those being started too */
+	unsigned int busy;
+};
+
+/* Makes one with a single reference and takes `config`. NULL without memory (config is freed then). */
+struct function *function_new(struct function_config *config, struct tally *tally)
+	__attribute__((warn_unused_result));
+struct function *function_ref(struct function *function);
+void function_unref(struct function *function); /* NULL is allowed */
+
+/* --- the registry: one per daemon --- */
+
+void registry_init(void);
+/* Drops everything. Only when no other thread uses it. */
+void registry_deinit(void);
+
+/*
+ * The function of a name; `qualifier` is NULL, "$LATEST", a version or an alias, whose weights are rolled here. A
+ * reference, for the caller to give back with function_unref; NULL: there is none.
+ */
+struct function *registry_find(const char *name, const char *qualifier)
+	__attribute__((warn_unused_result));
+
+/* Puts a function in, in place of the one with its name and version, which is retired. Takes its own reference. Returns 0 or -ENOMEM. */
+int registry_put(struct function *function) __attribute__((warn_unused_result));
+
+/* Takes out a version, or with NULL all versions and aliases of the name. False: there was none. */
+bool registry_remove(const char *name, const char *version);
+
+struct alias {
+	char name[129];
+	char version[24];
+	char second[24]; /* version that gets `weight` of the calls; empty: none */
+	double weight;
+	char revision[FUNCTION_REVISION_BYTES];
+	char *description; /* or NULL */
+};
+
+/* Sets or replaces an alias; copies it. Returns 0, -ENOENT (no such function or version) or -ENOMEM. */
+int registry_put_alias(const char *name, const struct alias *alias)
+	__attribute__((warn_unused_result));
+bool registry_remove_alias(const char *name, const char *alias);
+/* Calls `each` for the aliases of a name in order; they are borrowed, and the registry is locked meanwhile. */
+void registry_each_alias(const char *name, void (*each)(void *into, const struct alias *alias),
+	void *into);
+
+/* All functions, or all versions of one name, in order of name and version: references in a list with a NULL at the end. NULL without memory. */
+struct function **registry_list(const char *name) __attribute__((warn_unused_result));
+void registry_list_free(struct function **list);
+
+#endif

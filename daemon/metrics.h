@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters, and their Prometheus text (exposition format 0.0.4). A tally belongs to a function's name and lives on while revisions come and go.
+ */
+#ifndef DAEMON_METRICS_H
+#define DAEMON_METRICS_H
+
+#include "daemon/dispatch.h"
+#include "daemon/log.h"
+
+#define METRICS_BUCKETS 16
+
+struct histogram {
+	uint64_t bucket[METRICS_BUCKETS + 1]; /* the last one: larger than all limits */
+	uint64_t sum_ns;
+};
+
+/* Numbers are changed with relaxed atomics, from any thread. */
+struct tally {
+	char name[FUNCTION_NAME_MAX + 1];
+	uint64_t results[CALL_RESULTS];
+	uint64_t cold_starts;
+	uint64_t pages; /* put back */
+	uint64_t bytes_in, bytes_out;
+	struct histogram duration, thaw, queued;
+	struct log_ring *ring;
+	unsigned int references; /* atomic */
+};
+
+struct tally *tally_new(const char *name) __attribute__((warn_unused_result));
+struct tally *tally_ref(struct tally *tally);
+void tally_unref(struct tally *tally);
+
+/* Counts a call. */
+void tally_call(struct tally *tally, const struct call *call, const struct call_reply *reply);
+
+/* All of it as text. */
+void metrics_write(struct df_str *text);
+
+#endif
