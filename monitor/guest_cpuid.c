@@ -186,19 +186,27 @@ uint64_t cpuid_xcr0(void)
 	return shown_xcr0;
 }
 
+/* The words of a leaf, as shown and as the processor has them: paravirtual KVM shows its own. */
+static void add_leaf(uint32_t leaf, uint32_t *ebx, uint32_t *ecx, uint32_t *edx)
+{
+	const struct kvm_cpuid_entry2 *e = find(&shown.table, leaf, 0);
+	uint32_t a, b, c, d;
+
+	if (!__get_cpuid_count(leaf, 0, &a, &b, &c, &d))
+		b = c = d = 0;
+	*ebx |= b | (e ? e->ebx : 0);
+	*ecx |= c | (e ? e->ecx : 0);
+	*edx |= d | (e ? e->edx : 0);
+}
+
 void cpuid_features(uint32_t words[DF_CPU_LEAVES])
 {
-	struct kvm_cpuid_entry2 *one = find(&shown.table, LEAF_FEATURES, 0);
-	struct kvm_cpuid_entry2 *seven = find(&shown.table, LEAF_MORE_FEATURES, 0);
-	struct kvm_cpuid_entry2 *extended = find(&shown.table, LEAF_EXTENDED, 0);
+	uint32_t no_features = 0; /* numbers of this processor */
 
 	memset(words, 0, DF_CPU_LEAVES * sizeof(words[0]));
-	if (one)
-		words[0] = one->ecx, words[1] = one->edx;
-	if (seven)
-		words[2] = seven->ebx, words[3] = seven->ecx, words[4] = seven->edx;
-	if (extended)
-		words[5] = extended->ecx, words[6] = extended->edx;
+	add_leaf(LEAF_FEATURES, &no_features, &words[0], &words[1]);
+	add_leaf(LEAF_MORE_FEATURES, &words[2], &words[3], &words[4]);
+	add_leaf(LEAF_EXTENDED, &no_features, &words[5], &words[6]);
 }
 
 uint32_t cpuid_xsave_bytes(uint64_t xcr0)

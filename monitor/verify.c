@@ -35,21 +35,32 @@ static void hide_volatile(struct df_boot_info *b)
 	b->in_bytes = b->out_bytes = 0;
 }
 
+/* The boot page, but for what is new with each thaw. */
+static bool boot_page_differs(const uint8_t *now, const uint8_t *then)
+{
+	uint8_t a[DF_PAGE_SIZE] __attribute__((aligned(64)));
+	uint8_t b[DF_PAGE_SIZE] __attribute__((aligned(64)));
+
+	memcpy(a, now, sizeof(a));
+	memcpy(b, then, sizeof(b));
+	hide_volatile((void *)a);
+	hide_volatile((void *)b);
+	return memcmp(a, b, sizeof(a));
+}
+
 static bool page_differs(const struct instance *i, enum memory_region r, uint64_t page)
 {
-	uint8_t now[DF_PAGE_SIZE], then[DF_PAGE_SIZE];
+	const uint8_t *now = i->vm.memory.range[r].host + (page << DF_PAGE_SHIFT);
+	const uint8_t *then = pristine_page(i->pristine, r, page);
+	uint64_t at = page << DF_PAGE_SHIFT;
 
-	memcpy(now, i->vm.memory.range[r].host + (page << DF_PAGE_SHIFT), sizeof(now));
-	memcpy(then, pristine_page(i->pristine, r, page), sizeof(then));
-	if (r == MEMORY_SYSTEM && page << DF_PAGE_SHIFT == i->pristine->header.boot_page) {
-		hide_volatile((void *)now);
-		hide_volatile((void *)then);
-	}
+	if (r == MEMORY_SYSTEM && at == i->pristine->header.boot_page)
+		return boot_page_differs(now, then);
 	/* Edits that undo those of the event: the thawed kernel takes them first of all. */
 	if (r == MEMORY_SYSTEM && i->apply &&
-		(page << DF_PAGE_SHIFT) - i->pristine->header.apply_page < sizeof(struct df_apply))
+		at - i->pristine->header.apply_page < sizeof(struct df_apply))
 		return false;
-	return memcmp(now, then, sizeof(now));
+	return memcmp(now, then, DF_PAGE_SIZE);
 }
 
 uint32_t verify_memory(struct instance *i)
