@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * alternate: a client of the monitor that looks for what one event leaves to another. It freezes a program (or
- * takes a snapshot file), serves it, sends it the bodies of --bodies in turn, to one instance after the other,
- * and judges the replies by their lines (leave.h says what they mean). A body "dirty" comes with many secrets
- * behind it and in an attribute; its outcome is judged by --dirty.
+ * takes a snapshot file), serves it, sends each instance the bodies of --bodies in turn, and judges the replies
+ * by their lines (leave.h says what they mean). All instances work at the same time, each one body further than
+ * the one before it, so that one looks while another leaves something. A body that does not look comes with many
+ * secrets behind it and in an attribute; its outcome is judged by --dirty.
  *
  *	alternate --monitor PATH --kernel FILE --root IMAGE --program PATH [OPTION...] -- ARGV0 [ARG...]
  *	alternate --monitor PATH --snapshot FILE [OPTION...]
  *
- * Every problem is a line on standard output (the first twenty); the last line is a summary. 0: no problem.
+ * Every problem is a line on standard output (the first ones); the last line is a summary. 0: no problem.
  */
 #include <host/cleanup.h>
 #include <host/err.h>
@@ -31,15 +32,16 @@
 #define SECRET 0x1dcea5c16ebbcef7ULL /* secret() of the guest */
 #define PADDING 300000u /* bytes behind "dirty" */
 #define WINDOW (4ULL << 20)
-#define BODIES_MAX 16
+#define BODIES_MAX 2048
 #define UNIQUE_BITS 22
 #define KEYS_MAX 64
 #define VALUE_MAX 200
+#define PROBLEMS_SHOWN 6
 #define NS_PER_S 1000000000ULL
 #define LOOK_NS (10 * NS_PER_S)
 
 /* How a dirty event must end. */
-enum dirty { DIRTY_LEFT, DIRTY_ENDS, DIRTY_LIMIT };
+enum dirty { DIRTY_LEFT, DIRTY_ENDS, DIRTY_LIMIT, DIRTY_ANY };
 
 struct options {
 	const char *monitor, *kernel, *root, *program, *snapshot, *features, *memory, *rehearse;
@@ -86,7 +88,7 @@ static void problem(const char *format, ...)
 	char line[600];
 	va_list args;
 
-	if (problems++ >= 20)
+	if (problems++ >= PROBLEMS_SHOWN)
 		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
@@ -166,7 +168,7 @@ static void compare(char *line, unsigned instance, bool same)
 	strcpy(k->value, value);
 }
 
-static void must_rise(const char *line)
+static void must_rise(const char *line, unsigned instance)
 {
 	char name[64];
 	unsigned long long value;
@@ -177,7 +179,7 @@ static void must_rise(const char *line)
 		problem("a line without number: %s", line);
 		return;
 	}
-	k = key_of(name, 0, &fresh);
+	k = key_of(name, instance, &fresh);
 	if (!fresh && value < k->number)
 		problem("%s went back by %llu", name, (unsigned long long)k->number - value);
 	k->number = value;
@@ -203,7 +205,7 @@ static void judge_line(char *line, unsigned instance)
 	else if (!strncmp(line, "same ", 5))
 		compare(line, instance, true);
 	else if (!strncmp(line, "rising ", 7))
-		must_rise(line);
+		must_rise(line, instance);
 	else if (!strncmp(line, "now ", 4))
 		must_be_now(line);
 	else if (strcmp(line, "clean"))
@@ -258,6 +260,7 @@ static void judge_dirty(const struct df_slot_reply *reply)
 	const char *log = (const char *)reply->log;
 	bool good = o.dirty == DIRTY_LEFT
 		? reply->outcome == DF_OUTCOME_EXIT && !reply->status && ends_with(reply, "left\n")
+		: o.dirty == DIRTY_ANY   ? true
 		: o.dirty == DIRTY_LIMIT ? is_limit(reply->outcome)
 					 : !is_limit(reply->outcome) && reply->status != 77;
 
@@ -270,18 +273,18 @@ static void judge_dirty(const struct df_slot_reply *reply)
 
 static bool is_dirty(const char *body)
 {
-	return !strcmp(body, "dirty") || !strcmp(body, "both");
+	return strcmp(body, "look") && strcmp(body, "scan");
 }
 
-/* The word, padded to eight bytes, and secrets behind a dirty one. */
+/* The word and a line end, padded to eight bytes, and secrets behind a dirty one. */
 static void put(struct df_slot *slot, const char *word)
 {
 	static char body[PADDING + 8], attributes[4096];
-	size_t length = 8, attribute_bytes = 0;
+	size_t length, attribute_bytes = 0;
 
-	snprintf(body, 9, "%-7.7s\n", word);
+	length = (size_t)snprintf(body, 100, "%-7.90s\n", word);
 	if (is_dirty(word)) {
-		for (length = 8; length < sizeof(body) - 8; length += 8)
+		for (length = (length + 7) & ~7ULL; length < sizeof(body) - 8; length += 8)
 			memcpy(body + length, &(uint64_t){SECRET}, 8);
 		/* "secret", padded with more of it so that the value is aligned. */
 		memcpy(attributes, "secretx", 8);
@@ -320,19 +323,23 @@ static void wait_reply(struct df_slot *slot)
 	}
 }
 
-static void send_event(unsigned instance, const char *body)
+static void start_event(unsigned instance, const char *body)
 {
 	const uint64_t limit = is_dirty(body) ? o.wall_ns : LOOK_NS;
 	const struct df_slot_limits limits = {.wall_ns = limit, .cpu_ns = limit};
-	struct df_slot *slot = &slots[instance];
+
+	put(&slots[instance], body);
+	df_slot_start(&slots[instance], &limits);
+}
+
+static void end_event(unsigned instance, const char *body)
+{
 	struct df_slot_reply reply;
 	struct df_err err = {0};
 
 	event_body = body;
-	put(slot, body);
-	df_slot_start(slot, &limits);
-	wait_reply(slot);
-	if (df_slot_reply(slot, &reply, &err)) {
+	wait_reply(&slots[instance]);
+	if (df_slot_reply(&slots[instance], &reply, &err)) {
 		problem("%s", err.text);
 		return;
 	}
@@ -348,6 +355,17 @@ static void send_event(unsigned instance, const char *body)
 		judge_dirty(&reply);
 	else
 		judge_look(&reply, instance);
+}
+
+/* One event for each instance, at the same time. */
+static void send_events(uint64_t round)
+{
+	for (unsigned i = 0; i < o.instances; i++)
+		start_event(i, o.bodies[(round + i) % o.body_count]);
+	for (unsigned i = 0; i < o.instances; i++) {
+		end_event(i, o.bodies[(round + i) % o.body_count]);
+		event_number++;
+	}
 }
 
 /* --- setting up --- */
@@ -370,7 +388,8 @@ static int freeze(void)
 	struct df_slot slot = DF_SLOT_NONE;
 	struct df_ready ready;
 	struct df_err err = {0};
-	unsigned n = 12;
+	char *environment[4] = {"HOME=/"};
+	unsigned n = 12, environment_count = 1;
 	int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (o.no_jail)
@@ -381,8 +400,11 @@ static int freeze(void)
 	make_slot(&slot);
 	put(&slot, o.rehearse);
 	df_slot_describe(&slot, &limits);
-	if (df_monitor_start(&monitor, o.monitor, (char *const *)words,
-		    (char *const[]){"HOME=/", NULL}, &err) ||
+	/* What is the program's environment, too. */
+	for (char **e = environ; *e && environment_count < 3; e++)
+		if (strstr(*e, "SAN_OPTIONS="))
+			environment[environment_count++] = *e;
+	if (df_monitor_start(&monitor, o.monitor, (char *const *)words, environment, &err) ||
 		df_monitor_send(&monitor, &start,
 			(int[]){fd, slot.control_fd, slot.in_fd, slot.out_fd}, 4, &err) ||
 		df_monitor_receive(&monitor, 60000, &ready, &err))
@@ -417,8 +439,7 @@ static void serve(int snapshot_fd)
 		fds[n++] = slots[i].in_fd;
 		fds[n++] = slots[i].out_fd;
 	}
-	if (df_monitor_start(&monitor, o.monitor, (char *const *)words, (char *const[]){NULL},
-		    &err) ||
+	if (df_monitor_start(&monitor, o.monitor, (char *const *)words, environ, &err) ||
 		df_monitor_send(&monitor, &start, fds, n, &err) ||
 		df_monitor_receive(&monitor, 60000, &ready, &err))
 		fail(&err, "serve");
@@ -529,6 +550,7 @@ static void parse(int argc, char **argv)
 		else if (c == 'd')
 			o.dirty = !strcmp(optarg, "ends")  ? DIRTY_ENDS
 				: !strcmp(optarg, "limit") ? DIRTY_LIMIT
+				: !strcmp(optarg, "any")   ? DIRTY_ANY
 							   : DIRTY_LEFT;
 		else if (c == 'v')
 			o.verify = true;
@@ -548,7 +570,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct usage before = {0}, after;
-	uint64_t growth;
+	uint64_t growth, turn;
 	int fd;
 
 	parse(argc, argv);
@@ -559,11 +581,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	serve(fd);
-	for (event_number = 0; event_number < o.events; event_number++) {
-		/* All bodies to one instance, then to the next. */
-		send_event((unsigned)(event_number / o.body_count % o.instances),
-			o.bodies[event_number % o.body_count]);
-		if (event_number == o.events / 2)
+	/* Whole turns of all bodies, so that what is measured was before the same ones. */
+	turn = (uint64_t)o.body_count * o.instances;
+	o.events = (o.events + turn - 1) / turn * turn;
+	for (uint64_t round = 0; event_number < o.events; round++) {
+		send_events(round);
+		if (event_number % turn == 0 && event_number >= o.events / 2 && !before.descriptors)
 			before = usage();
 	}
 	event_body = "end";

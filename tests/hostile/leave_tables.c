@@ -231,10 +231,21 @@ static uint64_t spare(void)
 
 static uint64_t spare_hash;
 
+/* The kernel's windows: the first address of each that can not be read. */
+static const struct {
+	uint64_t from, step;
+} windows[] = {{DF_VA_ARENA, DF_LARGE_SIZE}, {DF_VA_KHEAP, DF_LARGE_SIZE / 2},
+	{DF_VA_KSTACK + DF_KSTACK_SIZE, DF_KSTACK_STRIDE}};
+#define WINDOWS (sizeof(windows) / sizeof(windows[0]))
+static uint64_t window_end[WINDOWS];
+
 static void raw_prepare(void)
 {
 	prepare();
 	spare_hash = hash((void *)spare(), 16 * PAGE);
+	for (unsigned i = 0; i < WINDOWS; i++)
+		for (window_end[i] = windows[i].from; readable(window_end[i]);)
+			window_end[i] += windows[i].step;
 }
 
 static void raw_map(bool apply, bool end)
@@ -361,20 +372,13 @@ static void raw_grow_dirty(void)
 	leave();
 }
 
-/* The windows as they were: what can be read of each. */
-static void look_windows(void)
+static void look_spare(void *arg)
 {
-	static const uint64_t windows[][3] = {{DF_VA_ARENA, DF_LARGE_SIZE, 32},
-		{DF_VA_KHEAP, DF_LARGE_SIZE / 2, 64},
-		{DF_VA_KSTACK + DF_KSTACK_SIZE, DF_KSTACK_STRIDE, 16}};
-
-	for (unsigned i = 0; i < 3; i++) {
-		unsigned n = 0;
-
-		while (n < windows[i][2] && readable(windows[i][0] + n * windows[i][1]))
-			n++;
-		say("same size of window %u: %u", i, n);
-	}
+	(void)arg;
+	if (hash((void *)spare(), 16 * PAGE) != spare_hash)
+		leak("free frames are not as at the freeze");
+	if (count_secret((void *)(DF_VA_ARENA + (12ULL << 20)), 4 << 20))
+		leak("the secret lies in free frames");
 }
 
 static void raw_look(void)
@@ -382,16 +386,14 @@ static void raw_look(void)
 	for (unsigned i = 0; i < 8; i++)
 		if (readable(ALIAS + i * 0x40001000))
 			leak("a page is mapped at %llx", ALIAS + i * 0x40001000);
-	for (unsigned i = 0; i < 64; i++)
-		if (!readable(DF_VA_ARENA + (12ULL << 20) + i * PAGE)) {
-			leak("page %u of the arena's end can not be read", i);
-			return;
-		}
-	if (hash((void *)spare(), 16 * PAGE) != spare_hash)
-		leak("free frames are not as at the freeze");
-	if (count_secret((void *)(DF_VA_ARENA + (12ULL << 20)), 4 << 20))
-		leak("the secret lies in free frames");
-	look_windows();
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		if (readable(window_end[i]))
+			leak("window %u is larger than at the freeze", i);
+		if (!readable(window_end[i] - windows[i].step))
+			leak("window %u is smaller than at the freeze", i);
+	}
+	if (caught(look_spare, NULL))
+		leak("the arena's end can not be read");
 	look_prepared();
 	text_look();
 }
