@@ -21,33 +21,53 @@ int written_enable(struct memory *m, struct df_err *err)
 	return 0;
 }
 
-/* Only what is used of a map costs memory. */
-static uint64_t *map_new(uint64_t pages)
+static uint64_t words_of(uint64_t pages)
 {
-	void *p = mmap(NULL, df_page_up(pages / 8 + 8), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return (pages + 63) / 64;
+}
+
+/* Zeroed; only what is used of it costs memory. */
+static uint64_t *words_new(uint64_t words)
+{
+	void *p = mmap(NULL, df_page_up(words * sizeof(uint64_t)), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static uint64_t largest_region(const struct memory *m)
+/* The map of a slot, made when it is first needed. */
+static bool has_map(struct written *w, uint32_t slot)
 {
-	uint64_t most = 0;
+	const struct memory_slot *s = &w->memory->slot[slot];
+	uint64_t words = words_of(s->pages);
 
-	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
-		if (m->range[r].max_bytes > most)
-			most = m->range[r].max_bytes;
-	return most >> DF_PAGE_SHIFT;
+	if (w->map[slot] || !s->tracked)
+		return w->map[slot];
+	if (words > w->spare_words)
+		return false;
+	w->map[slot] = w->spare;
+	w->spare += words;
+	w->spare_words -= words;
+	return true;
 }
 
 int written_init(struct written *w, struct memory *m, struct df_err *err)
 {
+	uint64_t all = MEMORY_SLOTS_MAX, most = 0; /* a started word for each slot */
+
 	w->memory = m;
-	w->log = map_new(largest_region(m));
-	for (uint32_t s = 0; s < m->slots; s++)
-		if (m->slot[s].tracked && !(w->map[s] = map_new(m->slot[s].pages)))
-			return df_err_set(err, -ENOMEM, "no memory for the map of written pages");
-	return w->log ? 0 : df_err_set(err, -ENOMEM, "no memory for the map of written pages");
+	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++) {
+		uint64_t words = words_of(m->range[r].max_bytes >> DF_PAGE_SHIFT);
+
+		all += words;
+		most = words > most ? words : most;
+	}
+	w->spare = words_new(all);
+	w->spare_words = all;
+	w->log = words_new(most);
+	return w->spare && w->log
+		? 0
+		: df_err_set(err, -ENOMEM, "no memory for the map of written pages");
 }
 
 static void add(struct written *w, uint32_t slot, uint64_t page)
@@ -61,14 +81,6 @@ static void add(struct written *w, uint32_t slot, uint64_t page)
 	w->count++;
 	if (w->listed < WRITTEN_LIST)
 		w->list[w->listed++] = (s->first_page + page) << 8 | s->region;
-}
-
-/* The map of a slot that an event plugged is made when it is first needed. */
-static bool has_map(struct written *w, uint32_t slot)
-{
-	if (!w->map[slot] && w->memory->slot[slot].tracked)
-		w->map[slot] = map_new(w->memory->slot[slot].pages);
-	return w->map[slot];
 }
 
 void written_add_host(struct written *w, const void *host, uint64_t bytes)
@@ -94,7 +106,7 @@ void written_add_host(struct written *w, const void *host, uint64_t bytes)
 static int collect_slot(struct written *w, uint32_t slot)
 {
 	struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = w->log};
-	uint64_t words = (w->memory->slot[slot].pages + 63) / 64;
+	uint64_t words = words_of(w->memory->slot[slot].pages);
 
 	if (!has_map(w, slot))
 		return -ENOMEM;
@@ -127,7 +139,7 @@ int written_clear(struct written *w)
 			continue;
 		if (ioctl(w->memory->vm_fd, KVM_CLEAR_DIRTY_LOG, &clear))
 			return -errno;
-		memset(w->map[n], 0, (s->pages + 63) / 64 * 8);
+		memset(w->map[n], 0, words_of(s->pages) * sizeof(uint64_t));
 	}
 	w->count = w->listed = 0;
 	return 0;
@@ -138,7 +150,7 @@ static void each_in_slot(const struct written *w, uint32_t slot,
 {
 	const struct memory_slot *s = &w->memory->slot[slot];
 
-	for (uint64_t i = 0; w->map[slot] && i < (s->pages + 63) / 64; i++)
+	for (uint64_t i = 0; w->map[slot] && i < words_of(s->pages); i++)
 		for (uint64_t bits = w->map[slot][i]; bits; bits &= bits - 1)
 			each(context, (enum memory_region)s->region,
 				s->first_page + i * 64 + (uint64_t)__builtin_ctzll(bits));

@@ -22,6 +22,8 @@ struct written {
 	struct memory *memory;
 	uint64_t *map[MEMORY_SLOTS_MAX]; /* a bit for each page of the slot: it is in the set */
 	uint64_t *log; /* what KVM says about one slot */
+	uint64_t *spare; /* for the maps of slots to come: after the lock nothing can be mapped */
+	uint64_t spare_words;
 	uint32_t count; /* pages in the maps */
 	uint32_t listed; /* the first of them, up to WRITTEN_LIST */
 	uint64_t list[WRITTEN_LIST]; /* page << 8 | region */
