@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The jail of `dayfly-monitor serve` and `dayfly-monitor freeze`: what is left to a guest that has broken
+ * The jail of `dayfly-monitor` freeze, serve and thaw: what is left to a guest that has broken
  * out of its microVM. docs/jail.md says what is in place and what it costs.
  *
  *   open what has a path (/dev/kvm, for freeze the kernel image and the root image)
@@ -26,7 +26,8 @@
 #define JAIL_FD_VM 64 /* + instance */
 #define JAIL_FD_VCPU 96 /* + instance */
 
-enum jail_profile { JAIL_FREEZE, JAIL_SERVE };
+/* What the monitor runs as: `freeze`, `serve` or `thaw`. */
+enum jail_profile { JAIL_FREEZE, JAIL_SERVE, JAIL_THAW };
 
 /*
  * Enters the jail. To be called once, by the only thread, early: nothing has a path afterwards, not even

@@ -14,7 +14,7 @@
 #define LENGTH_MAX 512
 #define LENGTH(code) (sizeof(code) / sizeof((code)[0]))
 _Static_assert(LENGTH(setup_filter) <= LENGTH_MAX && LENGTH(freeze_filter) <= LENGTH_MAX &&
-		LENGTH(serve_filter) <= LENGTH_MAX,
+		LENGTH(serve_filter) <= LENGTH_MAX && LENGTH(thaw_filter) <= LENGTH_MAX,
 	"install() copies them");
 
 /* From here on a call that is not in `code` ends the process. */
@@ -42,9 +42,15 @@ int jail_calls_set_up(struct df_err *err)
 
 int jail_calls_run(enum jail_profile profile, struct df_err *err)
 {
-	if (profile == JAIL_FREEZE)
+	switch (profile) {
+	case JAIL_FREEZE:
 		return install(freeze_filter, LENGTH(freeze_filter), freeze_own_pid_at, err);
-	return install(serve_filter, LENGTH(serve_filter), serve_own_pid_at, err);
+	case JAIL_SERVE:
+		return install(serve_filter, LENGTH(serve_filter), serve_own_pid_at, err);
+	case JAIL_THAW:
+		return install(thaw_filter, LENGTH(thaw_filter), thaw_own_pid_at, err);
+	}
+	return df_err_set(err, -EINVAL, "no such jail");
 }
 
 bool jail_calls_filtered(void)

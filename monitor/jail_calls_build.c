@@ -36,7 +36,7 @@
 #define CLONE_DETACHED 0x00400000
 #endif
 
-enum when { SETUP = 1, FREEZE = 2, SERVE = 4, RUN = FREEZE | SERVE };
+enum when { SETUP = 1, FREEZE = 2, SERVE = 4, THAW = 8, RUN = FREEZE | SERVE | THAW };
 
 /* The values that jail_calls.def uses beside Linux's. */
 enum {
@@ -247,7 +247,8 @@ static int print_page(void)
 		STDOUT, STDERR, SOCKET, SNAPSHOT, VM, VM + DF_INSTANCES_MAX - 1, VCPU,
 		VCPU + DF_INSTANCES_MAX - 1);
 	print_table("While guests run", RUN);
-	print_table("While guests run, in `freeze` only", FREEZE);
+	print_table("While guests run, in `freeze` alone", FREEZE);
+	print_table("While a guest runs, in `thaw` alone", THAW);
 	print_table("During the set-up, beside these", SETUP);
 	return 0;
 }
@@ -396,6 +397,7 @@ int main(int argc, char **argv)
 		{.when = SETUP, .name = "setup"},
 		{.when = FREEZE, .name = "freeze"},
 		{.when = SERVE, .name = "serve"},
+		{.when = THAW, .name = "thaw"},
 	};
 	const char *mode = argc == 2 ? argv[1] : "";
 	int (*act)(const struct filter *) = !strcmp(mode, "header") ? print_header

@@ -132,7 +132,7 @@ static int set_up(struct thawer *t, int argc, char **argv, struct df_err *err)
 	set.out_bytes = t->pristine.header.out_bytes;
 	r = r ? r : instance_create(&t->instance, &set, &t->slot, 0, err);
 	r = r ? r : instance_attach(&t->instance, err);
-	return r || t->options.no_jail ? r : jail_lock(JAIL_SERVE, err);
+	return r || t->options.no_jail ? r : jail_lock(JAIL_THAW, err);
 }
 
 int thaw_main(int argc, char **argv)

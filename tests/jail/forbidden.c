@@ -189,7 +189,8 @@ static void test_calls(const char *prefix, enum jail_profile profile)
 			.keep = 1ULL << JAIL_FD_SNAPSHOT};
 
 		the_call = &forbidden[i];
-		run_deed(prefix, profile, &d);
+		if (profile != JAIL_THAW || strcmp(the_call->name, "write") != 0)
+			run_deed(prefix, profile, &d);
 	}
 }
 
@@ -266,6 +267,7 @@ static int do_open(void)
 /* What may be called so. */
 static const long bare[] = {
 	SYS_brk,
+	SYS_munmap,
 	SYS_clock_gettime,
 	SYS_clock_nanosleep,
 	SYS_exit,
@@ -274,7 +276,6 @@ static const long bare[] = {
 	SYS_getpid,
 	SYS_getrandom,
 	SYS_gettid,
-	SYS_munmap,
 	SYS_nanosleep,
 	SYS_poll,
 	SYS_ppoll,
@@ -290,7 +291,7 @@ static struct call any_call;
 /* Some wait for ever. */
 static void set_alarm(void)
 {
-	struct itimerval soon = {.it_value = {0, 100000}};
+	struct itimerval soon = {.it_value = {1, 0}};
 
 	setitimer(ITIMER_REAL, &soon, NULL);
 }
@@ -358,9 +359,11 @@ void test_forbidden(void)
 	test_calls_early();
 	test_calls("freeze", JAIL_FREEZE);
 	test_calls("serve", JAIL_SERVE);
+	test_calls("thaw", JAIL_THAW);
 	run_deed("serve", JAIL_SERVE, &thread);
 	run_deed("serve", JAIL_SERVE, &handler);
 	test_i386();
 	test_all("freeze", JAIL_FREEZE);
 	test_all("serve", JAIL_SERVE);
+	test_all("thaw", JAIL_THAW);
 }
