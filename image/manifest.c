@@ -35,13 +35,14 @@ int manifest_load(const char *path, struct manifest *m, struct df_err *err)
 	const size_t room = MANIFEST_BYTES_MAX + 1;
 	DF_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	DF_FREE char *absolute = fd < 0 ? NULL : df_path_absolute(path);
-	DF_FREE char *text = malloc(room);
+	DF_FREE char *text = NULL;
 	size_t length = 0;
 	int error;
 
 	*m = (struct manifest){0};
 	if (fd < 0)
 		return df_err_set(err, -errno, "%s: %s", path, df_errno_text(errno));
+	text = malloc(room);
 	if (!absolute || !text)
 		return df_err_set(err, -ENOMEM, "%s: %s", path, df_errno_text(ENOMEM));
 	error = read_file(fd, text, room, &length);

@@ -652,7 +652,8 @@ static int check_secrets(const struct reader *r, const struct node *root, const 
 /* What one key alone cannot tell. */
 static int check_whole(const struct reader *r, const struct node *root, const struct manifest *m)
 {
-	if (!*m->command.items[0])
+	/* There is one: the key is required, and so is an item. */
+	if (m->command.count == 0 || !*m->command.items[0])
 		return fail(r, node_get(root, "command"), "command: the program's name is empty");
 	if ((m->features & MANIFEST_TMP) && !(m->features & MANIFEST_FILES))
 		return fail(r, node_get(root, "features"),
@@ -671,7 +672,7 @@ static int read_whole(struct reader *r, const char *text, size_t length, struct 
 		return -EFBIG;
 	}
 	error = node_read(text, length, r->shown_name, &root, r->err);
-	if (error < 0)
+	if (error)
 		return error;
 	if (root->kind != NODE_MAP)
 		error = fail(r, root, "a manifest is a mapping of keys, such as name: squeeze");

@@ -180,7 +180,7 @@ static int read_key(const struct reading *r, const yaml_event_t *event, const st
 		error = fail(r, event->start_mark.line + 1, "a key must be a single word");
 	if (error == 0)
 		error = copy_text(r, event, key);
-	if (error < 0)
+	if (error)
 		return error;
 	earlier = node_get(map, *key);
 	if (earlier) {
@@ -201,14 +201,14 @@ static int read_member(struct reading *r, const yaml_event_t *event, struct node
 	char *key = NULL;
 	int error = read_key(r, event, map, &key);
 
-	if (error < 0)
+	if (error)
 		return error;
 	error = next_event(r, &value_event);
 	if (error == 0) {
 		error = read_node(r, &value_event, depth + 1, &value);
 		yaml_event_delete(&value_event);
 	}
-	if (error < 0) {
+	if (error) {
 		free(key);
 		return error;
 	}
