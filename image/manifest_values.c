@@ -66,6 +66,11 @@ bool manifest_name_is_good(const char *name)
 	return is_parted_name(name, MANIFEST_NAME_MAX, "-_");
 }
 
+bool value_is_tag(const char *text)
+{
+	return is_parted_name(text, 63, "-_.");
+}
+
 /* --- numbers --- */
 
 /* Takes digits from *text. False: none, or more than 64 bits. */

@@ -12,6 +12,9 @@ int value_number(const char *text, uint64_t *number) __attribute__((warn_unused_
 /* Not empty. */
 bool value_is_text(const char *text);
 
+/* Of an image: 1 to 63 letters and digits, with single '-', '_' or '.' between them. */
+bool value_is_tag(const char *text);
+
 /* A host path, absolute or relative. */
 bool value_is_path(const char *text);
 

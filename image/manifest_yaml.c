@@ -180,7 +180,7 @@ static int read_key(const struct reading *r, const yaml_event_t *event, const st
 		error = fail(r, event->start_mark.line + 1, "a key must be a single word");
 	if (error == 0)
 		error = copy_text(r, event, key);
-	if (error)
+	if (error || !*key)
 		return error;
 	earlier = node_get(map, *key);
 	if (earlier) {
@@ -208,7 +208,7 @@ static int read_member(struct reading *r, const yaml_event_t *event, struct node
 		error = read_node(r, &value_event, depth + 1, &value);
 		yaml_event_delete(&value_event);
 	}
-	if (error) {
+	if (error || !value) {
 		free(key);
 		return error;
 	}

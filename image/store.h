@@ -4,7 +4,7 @@
  * docs/images.md describes media types and annotations.
  *
  *	oci-layout, index.json	as the specification says; index.json is replaced as a whole (write beside, fsync, rename)
- *	blobs/sha256/HEX	everything else, by its SHA-256; never changed, mode 0400 (a linked root keeps its own mode)
+ *	blobs/sha256/HEX	everything else, by its SHA-256; never changed, mode 0400 (a linked file keeps its own)
  *	blobs/sha256/.new-*	being written
  *	.lock			taken shared while blobs are added, exclusively for collecting garbage
  *	.index-lock		taken exclusively while index.json is read and replaced
@@ -63,10 +63,10 @@ struct store_add {
 	const char *name; /* "name" (tag latest) or "name:tag" */
 	/*
 	 * The root: an open file that nobody changes in place. It becomes a hard link or a shared copy (reflink) where
-	 * the file systems allow, else a copy. `root_is_private`: it may be changed later, so it must not be a link.
+	 * the file systems allow, else a copy. `root_may_change`: somebody may write to it later, so it must not be a link.
 	 */
 	int root_fd;
-	bool root_is_private;
+	bool root_may_change;
 	const char *features; /* "files,tmp"; "" for none */
 	uint32_t kernel_build;
 	const char *manifest; /* text of dayfly.yaml */
@@ -104,14 +104,13 @@ int store_resolve(struct store *store, const char *reference, struct store_image
 	struct df_err *err) __attribute__((warn_unused_result));
 
 /*
- * All images by name, those without a name at the end. *images is for the caller to free. An image with several names comes
- * once for each. An entry of the index that is no image of ours is left out; a damaged image comes with its digest and name, and its
- * layers empty.
+ * All images in the order of their names. *images is for the caller to free. An image with several names comes once for each. An
+ * entry of the index that is no image of ours is left out; a damaged image comes with its digest and name, and its layers empty.
  */
 int store_list(struct store *store, struct store_image **images, size_t *count, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* Takes the name away. Without names, an image can be used until it is collected. -ENOENT. */
+/* Takes the name away. Without names, an image can be used by its whole digest until it is collected. -ENOENT. */
 int store_remove(struct store *store, const char *name, struct df_err *err)
 	__attribute__((warn_unused_result));
 
@@ -153,9 +152,9 @@ struct store_collected {
 };
 
 /*
- * Removes blobs that no name leads to and that are older than `min_age_s`, and remains of writers that were killed. Snapshots go
- * with their image. Waits until no image is being added. An image whose last name was removed can be opened until then, so
- * whoever resolves and opens within min_age_s of adding is safe; descriptors stay good in any case. A damaged index removes nothing.
+ * Removes blobs that no name leads to and that came more than `min_age_s` ago, and remains of writers that were killed. Snapshots
+ * go with their image. Waits until nothing is being added. Who needs an image for longer keeps a name for it (store_tag);
+ * descriptors stay good in any case. With a damaged index, or a damaged manifest that is in use, nothing is removed: -EUCLEAN.
  */
 int store_collect(struct store *store, uint64_t min_age_s, struct store_collected *collected,
 	struct df_err *err) __attribute__((warn_unused_result));
