@@ -13,7 +13,7 @@
  * frozen: a snapshot is an OCI manifest of its own that names the image as its subject and has no name in the index, so that
  * copying the image by name (skopeo) leaves the snapshot, which holds environment and heap, where it is.
  *
- * Locks are between open files (flock), so threads may use one struct store at the same time, and processes one directory. What
+ * Locks are between open files (flock), so threads may use one struct image_store at the same time, and processes one directory. What
  * is read from the directory is checked: a damaged store gives -EUCLEAN with a text, never a crash. All functions block for files.
  * Results: 0 or -errno; *err is set on each failure.
  */
@@ -26,40 +26,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_DIGEST_BYTES 72 /* "sha256:", 64 hexadecimal digits, the terminator */
-#define STORE_NAME_MAX 128 /* "name:tag" without the terminator */
-#define STORE_VARIANT_MAX 64
-#define STORE_FEATURES_MAX 256
-#define STORE_AGE_S 3600 /* store_collect: a good age */
+#define IMAGE_DIGEST_BYTES 72 /* "sha256:", 64 hexadecimal digits, the terminator */
+#define IMAGE_NAME_MAX 128 /* "name:tag" without the terminator */
+#define IMAGE_VARIANT_MAX 64
+#define IMAGE_FEATURES_MAX 256
+#define IMAGE_AGE_S 3600 /* image_store_collect: a good age */
 
-enum store_kind {
-	STORE_ROOT, /* EROFS image, or (without the feature files) the static program itself */
-	STORE_KERNEL, /* JSON: which features of which kernel build */
-	STORE_MANIFEST, /* dayfly.yaml */
-	STORE_SNAPSHOT,
-	STORE_KINDS
+enum image_layer {
+	IMAGE_ROOT, /* EROFS image, or (without the feature files) the static program itself */
+	IMAGE_KERNEL, /* JSON: which features of which kernel build */
+	IMAGE_MANIFEST, /* dayfly.yaml */
+	IMAGE_SNAPSHOT,
+	IMAGE_LAYERS
 };
 
-struct store;
+struct image_store;
 
-struct store_blob {
-	char digest[STORE_DIGEST_BYTES]; /* "": there is none */
+struct image_blob {
+	char digest[IMAGE_DIGEST_BYTES]; /* "": there is none */
 	uint64_t bytes;
 };
 
 /* Plain data, nothing to free. */
-struct store_image {
-	char digest[STORE_DIGEST_BYTES]; /* of the OCI manifest: the image's identity */
-	char name[STORE_NAME_MAX + 1]; /* "name:tag" by which it was found; "" if by its digest */
-	struct store_blob
-		layers[STORE_SNAPSHOT]; /* by enum store_kind; a snapshot is not among them */
-	char features[STORE_FEATURES_MAX]; /* "files,tmp" */
+struct image_info {
+	char digest[IMAGE_DIGEST_BYTES]; /* of the OCI manifest: the image's identity */
+	char name[IMAGE_NAME_MAX + 1]; /* "name:tag" by which it was found; "" if by its digest */
+	struct image_blob
+		layers[IMAGE_SNAPSHOT]; /* by enum image_layer; a snapshot is not among them */
+	char features[IMAGE_FEATURES_MAX]; /* "files,tmp" */
 	uint32_t kernel_build; /* as in df_snapshot */
 	int64_t created_s; /* Unix time */
 	uint64_t bytes; /* of all layers, config and manifest */
 };
 
-struct store_add {
+struct image_add {
 	const char *name; /* "name" (tag latest) or "name:tag" */
 	/*
 	 * The root: an open file that nobody changes in place. It becomes a hard link or a shared copy (reflink) where
@@ -74,102 +74,105 @@ struct store_add {
 };
 
 /* The default directory, whether it exists or not, for the caller to free; NULL without memory. */
-char *store_directory(void) __attribute__((warn_unused_result));
+char *image_store_directory(void) __attribute__((warn_unused_result));
 
 /*
  * Opens the store at `path`; makes it (mode 0700) when nothing is there yet. Refuses a directory that others can write to
- * (-EPERM), one that is something else (-EUCLEAN), and a layout version of the future (-ENOTSUP). *store is for store_free.
+ * (-EPERM), one that is something else (-EUCLEAN), and a layout version of the future (-ENOTSUP). *store is for image_store_free.
  */
-int store_open(const char *path, struct store **store, struct df_err *err)
+int image_store_open(const char *path, struct image_store **store, struct df_err *err)
 	__attribute__((warn_unused_result));
-void store_free(struct store *store);
+void image_store_free(struct image_store *store);
 
 /*
  * Adds an image and gives it its name; an image that had the name loses it (and stays until it is collected). The image is durable when
  * this returns 0, and *image describes it. Equal content gives an equal digest. -EINVAL: a bad name, or a root that is
  * neither EROFS nor ELF. A crash at any moment leaves the store with the old or the new image under the name.
  */
-int store_add(struct store *store, const struct store_add *add, struct store_image *image,
-	struct df_err *err) __attribute__((warn_unused_result));
+int image_store_add(struct image_store *store, const struct image_add *add,
+	struct image_info *image, struct df_err *err) __attribute__((warn_unused_result));
 
 /* Gives an image one more name; that name's older image loses it. */
-int store_tag(struct store *store, const char *digest, const char *name, struct df_err *err)
-	__attribute__((warn_unused_result));
+int image_store_tag(struct image_store *store, const char *digest, const char *name,
+	struct df_err *err) __attribute__((warn_unused_result));
 
 /*
  * Finds an image by "name", "name:tag", "sha256:HEX", or the first 6 or more digits of HEX. -ENOENT: there is none;
  * -EEXIST: more than one begins so.
  */
-int store_resolve(struct store *store, const char *reference, struct store_image *image,
+int image_store_resolve(struct image_store *store, const char *reference, struct image_info *image,
 	struct df_err *err) __attribute__((warn_unused_result));
 
 /*
  * All images in the order of their names. *images is for the caller to free. An image with several names comes once for each. An
  * entry of the index that is no image of ours is left out; a damaged image comes with its digest and name, and its layers empty.
  */
-int store_list(struct store *store, struct store_image **images, size_t *count, struct df_err *err)
-	__attribute__((warn_unused_result));
+int image_store_list(struct image_store *store, struct image_info **images, size_t *count,
+	struct df_err *err) __attribute__((warn_unused_result));
 
 /* Takes the name away. Without names, an image can be used by its whole digest until it is collected. -ENOENT. */
-int store_remove(struct store *store, const char *name, struct df_err *err)
+int image_store_remove(struct image_store *store, const char *name, struct df_err *err)
 	__attribute__((warn_unused_result));
 
 /*
- * Opens a layer for reading, close-on-exec. Checks that it is a file of the right size; its digest is store_check's matter. The
+ * Opens a layer for reading, close-on-exec. Checks that it is a file of the right size; its digest is image_store_check's matter. The
  * descriptor stays good when the layer is removed. -ENOENT: the image has no such layer; -EUCLEAN: it is damaged.
  */
-int store_open_layer(struct store *store, const struct store_image *image, enum store_kind kind,
-	int *fd, struct df_err *err) __attribute__((warn_unused_result));
+int image_store_open_layer(struct image_store *store, const struct image_info *image,
+	enum image_layer kind, int *fd, struct df_err *err) __attribute__((warn_unused_result));
 
 /* The path of a blob, whether it is there or not, for the caller to free; NULL without memory. */
-char *store_blob_path(const struct store *store, const struct store_blob *blob)
+char *image_store_blob_path(const struct image_store *store, const struct image_blob *blob)
 	__attribute__((warn_unused_result));
 
 /*
  * Reads a small layer (kernel selection, manifest) and compares its digest. *text is terminated and for the caller to free.
  */
-int store_read_layer(struct store *store, const struct store_image *image, enum store_kind kind,
-	char **text, size_t *length, struct df_err *err) __attribute__((warn_unused_result));
+int image_store_read_layer(struct image_store *store, const struct image_info *image,
+	enum image_layer kind, char **text, size_t *length, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /*
- * Keeps the snapshot in `fd` for an image, in place of an earlier one of the same variant. `variant` (up to STORE_VARIANT_MAX
+ * Keeps the snapshot in `fd` for an image, in place of an earlier one of the same variant. `variant` (up to IMAGE_VARIANT_MAX
  * letters, digits, '-', '_', '.'; "" is one too) tells apart snapshots of one image that were frozen with
  * different secrets, for example by the function's name. The file becomes a link, as a root does, and should have mode 0600.
  */
-int store_put_snapshot(struct store *store, const struct store_image *image, const char *variant,
-	int fd, struct store_blob *blob, struct df_err *err) __attribute__((warn_unused_result));
+int image_store_put_snapshot(struct image_store *store, const struct image_info *image,
+	const char *variant, int fd, struct image_blob *blob, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /* Finds and opens it. -ENOENT: there is none. */
-int store_open_snapshot(struct store *store, const struct store_image *image, const char *variant,
-	int *fd, struct store_blob *blob, struct df_err *err) __attribute__((warn_unused_result));
+int image_store_open_snapshot(struct image_store *store, const struct image_info *image,
+	const char *variant, int *fd, struct image_blob *blob, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /* Forgets the snapshot of one variant, or of all with NULL. Forgetting none is no error. */
-int store_drop_snapshot(struct store *store, const struct store_image *image, const char *variant,
-	struct df_err *err) __attribute__((warn_unused_result));
+int image_store_drop_snapshot(struct image_store *store, const struct image_info *image,
+	const char *variant, struct df_err *err) __attribute__((warn_unused_result));
 
-struct store_collected {
+struct image_collected {
 	uint64_t blobs, bytes; /* removed */
 };
 
 /*
  * Removes blobs that no name leads to and that came more than `min_age_s` ago, and remains of writers that were killed. Snapshots
- * go with their image. Waits until nothing is being added. Who needs an image for longer keeps a name for it (store_tag);
+ * go with their image. Waits until nothing is being added. Who needs an image for longer keeps a name for it (image_store_tag);
  * descriptors stay good in any case. With a damaged index, or a damaged manifest that is in use, nothing is removed: -EUCLEAN.
  */
-int store_collect(struct store *store, uint64_t min_age_s, struct store_collected *collected,
-	struct df_err *err) __attribute__((warn_unused_result));
+int image_store_collect(struct image_store *store, uint64_t min_age_s,
+	struct image_collected *collected, struct df_err *err) __attribute__((warn_unused_result));
 
 /* Called for each thing that is wrong, in plain words. */
-typedef void store_report(void *context, const char *text);
+typedef void image_report(void *context, const char *text);
 
 /*
  * Reads everything and compares digests, sizes and what refers to what. Takes as long as reading all blobs. *problems is
  * how many reports were made. Fails only if it cannot look.
  */
-int store_check(struct store *store, store_report *report, void *context, size_t *problems,
-	struct df_err *err) __attribute__((warn_unused_result));
+int image_store_check(struct image_store *store, image_report *report, void *context,
+	size_t *problems, struct df_err *err) __attribute__((warn_unused_result));
 
 /* Is "name" or "name:tag" good? The name as manifest_name_is_good says, the tag 1 to 63 letters, digits, and '.', '-', '_' between them. */
-bool store_name_is_good(const char *name);
+bool image_name_is_good(const char *name);
 
 #endif
