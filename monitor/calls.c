@@ -16,6 +16,7 @@
 #include "vm.h"
 
 #define TTY_BYTES 64
+#define SIGNAL_MAX 64
 
 /* The request can not be honoured and no correct kernel makes it. */
 static int64_t malformed(struct vm *vm, const struct df_request *q, const char *why)
@@ -231,8 +232,10 @@ static int64_t call_end(struct vm *vm, const struct df_request *q)
 		report_fault(vm, data);
 	else if (q->call == DF_CALL_PANIC)
 		report_panic(vm, data, q->arg[0]);
+	else if (q->arg[1] > SIGNAL_MAX)
+		return malformed(vm, q, "no such signal");
 	else if (q->arg[1])
-		vm_end(vm, DF_OUTCOME_SIGNAL, (int)(q->arg[1] & 127), NULL);
+		vm_end(vm, DF_OUTCOME_SIGNAL, (int)q->arg[1], NULL);
 	else
 		vm_end(vm, DF_OUTCOME_EXIT, (int)(q->arg[0] & 255), NULL);
 	return 0;

@@ -184,6 +184,7 @@ static int prepare(struct freezer *f, struct df_err *err)
 		return r;
 	rehearse(f, DF_MODE_REHEARSE);
 	memcpy(f->learned, f->wire.slot[0].out + DF_OUT_ATTRIBUTES, sizeof(*f->learned));
+	f->learned->arena_bytes = f->vm.memory.range[MEMORY_ARENA].bytes;
 	r = state_restore(f, &f->frozen, err);
 	if (r)
 		return r;

@@ -10,6 +10,7 @@
 
 struct verify {
 	bool seen;
+	uint64_t thawed_event; /* the last one that made the call */
 	struct kvm_xsave xsave;
 	struct kvm_debugregs debug;
 	uint64_t fs, gs;
@@ -91,6 +92,10 @@ static int thawed(struct vm *vm)
 	struct verify now = {.seen = true};
 	struct kvm_sregs s;
 
+	/* Once a thaw: what a program makes of the call later has other registers. */
+	if (v->thawed_event == i->events)
+		return -EINVAL;
+	v->thawed_event = now.thawed_event = i->events;
 	if (ioctl(vm->vcpu_fd, KVM_GET_XSAVE, &now.xsave) ||
 		ioctl(vm->vcpu_fd, KVM_GET_SREGS, &s) ||
 		ioctl(vm->vcpu_fd, KVM_GET_DEBUGREGS, &now.debug))

@@ -65,13 +65,15 @@
 #define DF_VA_PROGRAM_MIN 0x10000ULL
 #define DF_VA_PROGRAM_MAX 0x7ffffffff000ULL
 
-/* True when [va, va + bytes) lies wholly in addresses that belong to the program. */
+/* True when [va, va + bytes) lies wholly in addresses that a program may map: not in the kernel's and the root image's,
+ * and not in the windows of an event, which it may use. */
 static inline bool df_va_is_program(gva_t va, uint64_t bytes)
 {
 	gva_t end = va + bytes;
 
 	return end >= va && va >= DF_VA_PROGRAM_MIN && end <= DF_VA_PROGRAM_MAX &&
-		(end <= DF_VA_KERNEL || va >= DF_VA_FILES + 0x8000000000ULL);
+		(end <= DF_VA_KERNEL || va >= DF_VA_FILES + 0x8000000000ULL) &&
+		(end <= DF_VA_IN || va >= DF_VA_MAP);
 }
 
 #define DF_GPA_SYSTEM 0x00100000ULL /* kernel image and system pages */

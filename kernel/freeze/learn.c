@@ -8,6 +8,7 @@
  * therefore does not write. The program can write there, too; what it can spoil is its own guest.
  */
 #include <kernel/freeze/freeze.h>
+#include <kernel/mm/arena.h>
 #include <kernel/mm/mm.h>
 #include <kernel/mm/rewrite.h>
 
@@ -52,6 +53,8 @@ void learn_apply(void)
 	uint32_t sites = min(learned->sites, (uint32_t)DF_LEARNED_MAX);
 	uint32_t pages = min(learned->pages, (uint32_t)DF_LEARNED_MAX);
 
+	/* Else each event would have it plugged and shown anew, and touch it for the first time. */
+	arena_plug(learned->arena_bytes);
 	for (uint32_t i = 0; i < sites; i++)
 		rewrite_learned(learned->site[i] & ADDRESS, learned->site[i] >> NUMBER_SHIFT);
 	for (uint32_t i = 0; i < pages; i++) {

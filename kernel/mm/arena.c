@@ -140,6 +140,14 @@ static bool grow(uint64_t pages)
 	return true;
 }
 
+void arena_plug(uint64_t bytes)
+{
+	uint64_t pages = min(bytes >> DF_PAGE_SHIFT, total_pages);
+
+	if (pages > plugged)
+		(void)grow(pages - plugged);
+}
+
 /* The highest extent that fits, used memory before fresh where both do: it is already there. */
 static struct extent *find(uint64_t pages, uint64_t align)
 {

@@ -12,6 +12,8 @@ void arena_init(uint64_t reserved_pages);
 void *arena_alloc(uint64_t pages, uint64_t align_pages);
 /* Takes exactly these frames, zeroed, when they are free; else -ENOMEM. */
 int arena_take(gva_t va, uint64_t pages);
+/* Has so much plugged in advance, if there is so much. */
+void arena_plug(uint64_t bytes);
 gva_t arena_end(void); /* of what is plugged */
 
 static inline bool in_arena(gva_t va)
