@@ -48,6 +48,7 @@ struct freezer {
 	struct df_page_run run[LEARNED_RUNS_MAX]; /* pages that an event writes */
 	uint32_t runs;
 	uint64_t event_pages;
+	struct written written;
 	struct df_ready ready;
 	struct kvm_sregs sregs;
 	struct kvm_vcpu_events events;
@@ -195,21 +196,40 @@ static int prepare(struct freezer *f, struct df_err *err)
 						 : state_restore(f, &f->frozen, err);
 }
 
-static void learn_page(void *context, enum memory_region r, uint64_t page)
+static void learn_page(struct freezer *f, enum memory_region r, uint64_t page)
 {
-	struct freezer *f = context;
 	struct df_page_run *last = f->runs ? &f->run[f->runs - 1] : NULL;
 
 	f->event_pages++;
 	/* Neither what grew during the event nor what is put back in another way. */
-	if (r == MEMORY_TABLES || r == MEMORY_OUT ||
-		page >= f->frozen.memory.header.region[r].bytes >> DF_PAGE_SHIFT)
+	if (r == MEMORY_OUT || page >= f->frozen.memory.header.region[r].bytes >> DF_PAGE_SHIFT)
 		return;
 	if (last && last->region == (uint32_t)r && last->first_page + last->pages == page)
 		last->pages++;
 	else if (f->runs < LEARNED_RUNS_MAX)
 		f->run[f->runs++] =
 			(struct df_page_run){.region = (uint32_t)r, .pages = 1, .first_page = page};
+}
+
+/* Which pages does an event write? */
+static int learn_pages(struct freezer *f, struct df_err *err)
+{
+	const struct memory *m = &f->vm.memory;
+	int r = memory_track(&f->vm.memory);
+
+	if (!r) {
+		f->vm.written = &f->written;
+		rehearse(f, DF_MODE_EVENT);
+		written_add_host(&f->written, f->vm.request, sizeof(*f->vm.request));
+		r = written_collect(&f->written);
+	}
+	if (r)
+		return df_err_set(err, r, "KVM's dirty log: %s", df_errno_text(r));
+	for (enum memory_region n = 0; n < MEMORY_FROZEN; n++)
+		for (uint64_t page = 0; page < m->range[n].bytes >> DF_PAGE_SHIFT; page++)
+			if (written_has(&f->written, n, page))
+				learn_page(f, n, page);
+	return 0;
 }
 
 static uint64_t offset_in_system(const struct vm *vm, const void *host)
@@ -277,8 +297,9 @@ static int freeze(struct freezer *f, struct df_err *err)
 	r = prepare(f, err);
 	if (r)
 		return r;
-	rehearse(f, DF_MODE_EVENT);
-	pristine_compare(&f->frozen.memory, &f->vm.memory, learn_page, f);
+	r = learn_pages(f, err);
+	if (r)
+		return r;
 	fill_header(f);
 	r = pristine_write(&f->frozen.memory, JAIL_FD_SNAPSHOT, f->run, f->runs, err);
 	if (r)
@@ -320,6 +341,7 @@ static int set_up(struct freezer *f, const struct options *o, struct df_err *err
 	r = r ? r : events_thread(vm, err);
 	r = r ? r : pristine_reserve(&f->entry.memory, &vm->memory, err);
 	r = r ? r : pristine_reserve(&f->frozen.memory, &vm->memory, err);
+	r = r ? r : written_init(&f->written, &vm->memory, err);
 	if (r)
 		return r;
 	close(vm->kernel.fd);

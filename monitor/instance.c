@@ -428,11 +428,11 @@ static void drop_written(struct instance *i, bool window)
  */
 static bool is_too_large(const struct instance *i)
 {
-	uint64_t usual = 2 * i->pristine->header.event_pages;
+	uint64_t usual = i->pristine->header.event_pages;
 
-	if (i->events % REVIEW_EVENTS == 0 && i->written.count > usual + 64)
+	if (i->events % REVIEW_EVENTS == 0 && i->written.count > 2 * usual + 64)
 		return true;
-	return i->written.count > WRITTEN_KEPT && i->written.count > usual;
+	return i->written.count > WRITTEN_KEPT && i->written.count > 4 * usual;
 }
 
 /*

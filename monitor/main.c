@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "freeze.h"
+#include "jail_check.h"
 #include "report.h"
 #include "serve.h"
 #include "streams.h"
@@ -59,6 +60,8 @@ int main(int argc, char **argv, char **envp)
 		return serve_main(argc - 2, argv + 2);
 	if (argc >= 2 && !strcmp(argv[1], "thaw"))
 		return thaw_main(argc - 2, argv + 2);
+	if (argc >= 2 && !strcmp(argv[1], "check-jail"))
+		jail_check_main();
 	fprintf(stderr, "dayfly-monitor is started by dayfly; try: dayfly run PROGRAM\n");
 	return 125;
 }

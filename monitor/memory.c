@@ -122,6 +122,25 @@ int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct d
 	return e;
 }
 
+int memory_track(struct memory *m)
+{
+	int e = 0;
+
+	m->tracked = true;
+	for (uint32_t n = 0; n < m->slots && !e; n++) {
+		struct memory_slot *s = &m->slot[n];
+		const struct memory_range *range = &m->range[s->region];
+		uint64_t at = s->first_page << DF_PAGE_SHIFT;
+		uint32_t flags = slot_flags(m, (enum memory_region)s->region);
+
+		s->tracked = flags & KVM_MEM_LOG_DIRTY_PAGES;
+		if (s->tracked)
+			e = slot_set(m, n, range->gpa + at, range->host + at,
+				s->pages << DF_PAGE_SHIFT, flags);
+	}
+	return e;
+}
+
 void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset, uint64_t bytes)
 {
 	/* Only an optimisation: an old kernel without it allocates later. */

@@ -69,6 +69,8 @@ int memory_map_window(struct memory *m, enum memory_region r, gpa_t gpa, uint8_t
 int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err);
 /* Makes the host allocate these pages now, in one go, instead of at each first access. */
 void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset, uint64_t bytes);
+/* From now on KVM notes which pages the guest writes. 0 or -errno. */
+int memory_track(struct memory *m);
 /* Deletes and re-adds the page tables' slot: KVM forgets every shadow of them. */
 int memory_replug_tables(struct memory *m);
 

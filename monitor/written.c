@@ -128,6 +128,20 @@ int written_collect(struct written *w)
 	return r;
 }
 
+bool written_has(const struct written *w, enum memory_region r, uint64_t page)
+{
+	for (uint32_t n = 0; n < w->memory->slots; n++) {
+		const struct memory_slot *s = &w->memory->slot[n];
+
+		if (s->region == (uint32_t)r && page - s->first_page < s->pages)
+			return w->map[n] &&
+				w->map[n][(page - s->first_page) / 64] >>
+					(page - s->first_page) % 64 &
+				1;
+	}
+	return false;
+}
+
 int written_clear(struct written *w)
 {
 	for (uint32_t n = 0; n < w->memory->slots; n++) {

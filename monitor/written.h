@@ -37,6 +37,8 @@ int written_init(struct written *w, struct memory *m, struct df_err *err);
 void written_add_host(struct written *w, const void *host, uint64_t bytes);
 /* Takes over what the log has. 0 or -errno. */
 int written_collect(struct written *w);
+/* Is this page in the set? */
+bool written_has(const struct written *w, enum memory_region r, uint64_t page);
 /* Protects all pages of the set again and forgets them. 0 or -errno. */
 int written_clear(struct written *w);
 /* Calls `each` for every page, in no order. */
