@@ -2,6 +2,7 @@
 /* `dayfly doctor`: what is missing on this machine, and how to get it. Changes nothing but the (empty) cache directory. */
 #include "cli/cli.h"
 
+#include "host/child.h"
 #include "host/cleanup.h"
 #include "host/path.h"
 #include "image/roots.h"
@@ -55,6 +56,33 @@ static bool check_beside(const char *name, int mode)
 	return report(good, what, "Build it with `make build`, or install dayfly again.");
 }
 
+/* Only the monitor knows, so it tries. */
+static bool check_jail(void)
+{
+	DF_FREE char *directory = own_directory();
+	DF_FREE char *path = directory ? df_path_join(directory, "dayfly-monitor") : NULL;
+	char *const arguments[] = {(char *)"dayfly-monitor", (char *)"check-jail", NULL};
+	char *const environment[] = {NULL};
+	struct df_child child = {.path = path,
+		.arguments = arguments,
+		.environment = environment,
+		.output_cap_bytes = DF_ERR_TEXT_MAX,
+		.time_limit_ms = 5000};
+	struct df_child_result result;
+	struct df_err err;
+	bool good;
+
+	if (!path)
+		return report(false, "jail: not tried", "Memory is short.");
+	if (df_child_run(&child, &result, &err))
+		return report(false, "jail: not tried", err.text);
+	good = result.exit_status == 0;
+	df_str_cut(&result.errors, strcspn(df_str_text(&result.errors), "\n"));
+	report(good, good ? "jail: works" : "jail: does not work", df_str_text(&result.errors));
+	df_child_result_deinit(&result);
+	return good;
+}
+
 static bool check_cache(void)
 {
 	DF_FREE char *directory = roots_directory();
@@ -92,6 +120,7 @@ int command_doctor(int argc, char **argv)
 	good = check_kvm();
 	good &= check_beside("dayfly-monitor", X_OK);
 	good &= check_beside("dayfly-kernel", R_OK);
+	good &= check_jail();
 	good &= check_cache();
 	return good ? CLI_OK : DOCTOR_STATUS;
 }

@@ -143,28 +143,31 @@ static int sysctl_value(const char *path, int otherwise)
 	return value;
 }
 
+/* Says why, as far as that can be seen, and what to do. */
 static int no_namespaces(int error, struct df_err *err)
 {
-	const char *advice;
+	const char *why;
 
 	if (!sysctl_value("/proc/sys/user/max_user_namespaces", 1))
-		advice = "user namespaces are switched off here; switch them on (as root: sysctl "
-			 "user.max_user_namespaces=10000)";
+		why = "user namespaces are switched off here; switch them on (as root: sysctl "
+		      "user.max_user_namespaces=10000)";
+	else if (error == -ENOSPC || error == -EUSERS)
+		why = "there are as many user namespaces as may be; allow more (as root: sysctl "
+		      "user.max_user_namespaces=100000)";
 	else if (!sysctl_value("/proc/sys/kernel/unprivileged_userns_clone", 1))
-		advice =
-			"only root may make user namespaces here; allow it to all (as root: sysctl "
-			"kernel.unprivileged_userns_clone=1)";
+		why = "only root may make user namespaces here; allow it to all (as root: sysctl "
+		      "kernel.unprivileged_userns_clone=1)";
 	else if (sysctl_value("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0))
-		advice = "AppArmor forbids user namespaces here; allow them (as root: sysctl "
-			 "kernel.apparmor_restrict_unprivileged_userns=0, or a profile for "
-			 "dayfly-monitor that has userns)";
+		why = "AppArmor forbids user namespaces here; allow them (as root: sysctl "
+		      "kernel.apparmor_restrict_unprivileged_userns=0, or a profile for "
+		      "dayfly-monitor that has userns)";
 	else
-		advice =
-			"a container must be started with the right to make user namespaces "
-			"(docker, podman: a seccomp profile that allows unshare, mount and pivot_root)";
-	return df_err_set(err, error,
-		"can not enter the jail: namespaces: %s. %s, or give --no-jail",
-		df_errno_text(error), advice);
+		return df_err_set(err, error,
+			"can not enter the jail: namespaces can not be made here (%s); a container needs the "
+			"right to (docker, podman: a seccomp profile that allows unshare, mount and chroot); "
+			"or give --no-jail",
+			df_errno_text(error));
+	return df_err_set(err, error, "can not enter the jail: %s; or give --no-jail", why);
 }
 
 /*
