@@ -107,6 +107,9 @@ struct function {
 	unsigned int waiting; /* callers in `waiters` */
 	unsigned int instances; /* live ones, those being started too */
 	unsigned int busy;
+	uint64_t grown_ns; /* when it last got a process */
+
+	unsigned int counted; /* protected by the keeper's lock (keeper.h) */
 };
 
 /* Makes one with a single reference and takes `config`. NULL without memory (config is freed then). */

@@ -24,15 +24,20 @@ struct tally {
 	uint64_t bytes_in, bytes_out;
 	struct histogram duration, thaw, queued;
 	struct log_ring *ring;
-	unsigned int references; /* atomic */
+	/* protected by the lock of all tallies: */
+	unsigned int references;
+	LIST_ENTRY(tally) link;
 };
 
-struct tally *tally_new(const char *name) __attribute__((warn_unused_result));
+/* The tally of a name, made if there is none: a reference. NULL without memory. */
+struct tally *tally_get(const char *name) __attribute__((warn_unused_result));
 struct tally *tally_ref(struct tally *tally);
 void tally_unref(struct tally *tally);
 
 /* Counts a call. */
 void tally_call(struct tally *tally, const struct call *call, const struct call_reply *reply);
+
+uint64_t tally_read(const uint64_t *counter);
 
 /* All of it as text. */
 void metrics_write(struct df_str *text);
