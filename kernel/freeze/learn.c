@@ -55,6 +55,8 @@ void learn_apply(void)
 
 	/* Else each event would have it plugged and shown anew, and touch it for the first time. */
 	arena_plug(learned->arena_bytes);
+	/* The call that waits here trapped before the rehearsal, and is likely to be made again. Behind it stands rip. */
+	rewrite_learned(current->frame->rip - 2, current->frame->orig_rax);
 	for (uint32_t i = 0; i < sites; i++)
 		rewrite_learned(learned->site[i] & ADDRESS, learned->site[i] >> NUMBER_SHIFT);
 	for (uint32_t i = 0; i < pages; i++) {
