@@ -164,6 +164,23 @@ static int64_t call_grow(struct vm *vm, const struct df_request *q)
 	return (int64_t)range->bytes;
 }
 
+/*
+ * A frozen page that is given back would show the snapshot's bytes again. Pages that are zero stay as they
+ * are: looking at a page that nobody has used takes no memory.
+ */
+static void zero_frames(struct vm *vm, uint8_t *host, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += DF_PAGE_SIZE) {
+		uint8_t *page = host + at;
+
+		if (!*page && !memcmp(page, page + 1, DF_PAGE_SIZE - 1))
+			continue;
+		memset(page, 0, DF_PAGE_SIZE);
+		if (vm->written)
+			written_add_host(vm->written, page, DF_PAGE_SIZE);
+	}
+}
+
 static int64_t call_discard(struct vm *vm, const struct df_request *q)
 {
 	uint64_t gpa = q->arg[0], bytes = q->arg[1];
@@ -171,9 +188,10 @@ static int64_t call_discard(struct vm *vm, const struct df_request *q)
 
 	if (!host || !bytes || ((gpa | bytes) & DF_PAGE_MASK))
 		return malformed(vm, q, "not arena memory");
-	/* A frozen page would show the snapshot's bytes again, not zeros. */
-	if (vm->frozen)
-		return -EOPNOTSUPP;
+	if (vm->frozen) {
+		zero_frames(vm, host, bytes);
+		return 0;
+	}
 	return madvise(host, bytes, MADV_DONTNEED) ? -errno : 0;
 }
 
