@@ -25,6 +25,8 @@
 #define CONNECTION_MEMORY (64u << 10) /* headers have to fit */
 #define THREAD_STACK (512u << 10)
 #define BACKLOG 1024u
+/* A body that is too large is read until it is so many times too large. */
+#define REFUSED_FACTOR 4u
 
 static struct {
 	struct http_settings settings;
@@ -348,6 +350,26 @@ static int gather(struct gathering *g, const char *bytes, size_t length)
 	return error;
 }
 
+static enum MHD_Result count_framing(void *into, enum MHD_ValueKind kind, const char *name,
+	const char *value)
+{
+	(void)kind;
+	(void)value;
+	*(unsigned int *)into += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ||
+		strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+	return MHD_YES;
+}
+
+/* Where the body ends is said in one way: two readers could understand two requests (RFC 9112, 6.3). */
+static bool framing_ok(const struct request *request)
+{
+	unsigned int count = 0;
+
+	(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_framing,
+		&count);
+	return count <= 1;
+}
+
 /* --- the three times that libmicrohttpd calls --- */
 
 static enum MHD_Result too_large(struct request *request)
@@ -372,6 +394,9 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 		strcpy(request->id, id);
 	else
 		make_id(request->id);
+	if (!framing_ok(request))
+		return http_send_error(request, MHD_HTTP_BAD_REQUEST, "BadRequest",
+			"the length of the body is given twice");
 	refused = refusal(request);
 	if (refused)
 		return http_send_error(request, MHD_HTTP_FORBIDDEN, "Forbidden", "%s", refused);
@@ -383,21 +408,22 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 	if (!g->route)
 		return http_send_error(request, MHD_HTTP_NOT_FOUND, "NotFound",
 			"there is nothing at %s", path);
-	if (content_length(request) > http.settings.body_max)
-		return too_large(request);
-	return MHD_YES;
+	if (content_length(request) <= http.settings.body_max)
+		return MHD_YES;
+	/* A client that does not wait for our word is let talk to its end, or it would not hear the answer. */
+	g->error = -E2BIG;
+	return http_header(request, MHD_HTTP_HEADER_EXPECT) ? too_large(request) : MHD_YES;
 }
 
 static enum MHD_Result take_bytes(struct gathering *g, const char *bytes, size_t *length)
 {
-	int error = gather(g, bytes, *length);
-
-	/* What comes is thrown away, up to a point, so that the client reads the answer at the end. */
-	if (error && !g->error)
-		g->error = error;
-	g->refused_bytes += g->error ? *length : 0;
+	if (!g->error)
+		g->error = gather(g, bytes, *length);
+	/* Thrown away, up to a point. */
+	if (g->error)
+		g->refused_bytes += *length;
 	*length = 0;
-	return g->refused_bytes > http.settings.body_max ? MHD_NO : MHD_YES;
+	return g->refused_bytes > REFUSED_FACTOR * http.settings.body_max ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result handle(void *face, struct MHD_Connection *connection, const char *path,

@@ -32,6 +32,7 @@ SUITES = [
     ("cli", "e2e/cli", 200),
     ("jail", "jail/suite", 200),
     ("events", "e2e/events", 400),
+    ("platform", "e2e/platform", 300),
     ("hostile", "hostile/suite", 300),
     ("pristine", "hostile/pristine", 400),
 ]

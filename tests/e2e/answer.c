@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An event program for tests/e2e/platform: what it answers, and how it fails, is said by the attribute http.path.
+ *
+ *	/attributes     the event's attributes, a line each
+ *	/status/N       status N
+ *	/headers        headers that may be set, and such that may not
+ *	/inject         a header with a line break in it
+ *	/exit/N, /abort, /spin, /sleep/MS, /log, /large
+ *	anything else   the body
+ */
+#include <dayfly.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void print_attributes(const struct df_event_view *event)
+{
+	const char *value;
+
+	for (const char *name = NULL; (name = df_next_attribute(event, name, &value));)
+		printf("%s=%s\n", name, value);
+}
+
+static void sleep_ms(long ms)
+{
+	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+static int answer(const struct df_event_view *event, const char *path)
+{
+	static const char *const headers[] = {"content-type", "text/x-test", "http.header.x-answer",
+		"yes", "http.header.connection", "close", "http.header.content-length", "7",
+		"http.header.x-dayfly-request-id", "forged", NULL};
+	static const char *const inject[] = {"http.header.x-a", "b\r\nx-injected: yes", NULL};
+
+	if (strcmp(path, "/headers") == 0)
+		return df_reply(201, headers, "made", 4);
+	if (strcmp(path, "/inject") == 0)
+		return df_reply(200, inject, "body", 4);
+	if (strncmp(path, "/status/", 8) == 0)
+		return df_reply(atoi(path + 8), NULL, "status", 6);
+	if (strncmp(path, "/exit/", 6) == 0)
+		exit(atoi(path + 6));
+	if (strcmp(path, "/abort") == 0)
+		abort();
+	while (strcmp(path, "/spin") == 0)
+		;
+	if (strncmp(path, "/sleep/", 7) == 0)
+		sleep_ms(atol(path + 7));
+	if (strcmp(path, "/log") == 0)
+		df_log("said: %.*s", (int)event->body_bytes, (const char *)event->body);
+	if (strcmp(path, "/large") == 0) {
+		memset(event->reply, 'x', event->reply_max);
+		return df_reply(200, NULL, event->reply, event->reply_max);
+	}
+	return df_reply(0, NULL, event->body, event->body_bytes);
+}
+
+int main(void)
+{
+	struct df_event_view event;
+
+	while (df_next_event(&event) > 0) {
+		const char *path = df_attribute(&event, "http.path");
+
+		if (path && strcmp(path, "/attributes") == 0)
+			print_attributes(&event);
+		else if (answer(&event, path ? path : ""))
+			return 1;
+	}
+	return 0;
+}
