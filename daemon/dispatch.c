@@ -15,10 +15,13 @@
 #include <unistd.h>
 
 /*
- * Guests compute, they do not wait: with an instance for every processor more of them only make sense if some event takes long. So a
- * caller waits this long for one of those before it starts another process.
+ * Guests compute, they do not wait: with an instance for every processor more of them only help if events take long. So a caller
+ * waits this long before it starts another process; much longer if instances become free all the time, only not for everyone: then the
+ * processors are what is short.
  */
 #define PATIENCE_NS 10000000ull
+#define LONG_PATIENCE_NS 200000000ull
+#define FLOWING_NS 5000000ull
 /* How often a function that is in line for instances asks again. */
 #define HUNGRY_NS 5000000ull
 /* What a monitor may take beyond an event's time limit before it is taken for broken. */
@@ -126,11 +129,14 @@ static unsigned int next_size(const struct function *function)
 
 static bool may_grow(const struct function *function, uint64_t now_ns, uint64_t since_ns)
 {
+	uint64_t patience_ns;
+
 	if (function->instances >= function->config->concurrency)
 		return false;
 	if (function->instances < dispatch.processors)
 		return true;
-	return now_ns >= since_ns + PATIENCE_NS && now_ns >= function->grown_ns + PATIENCE_NS;
+	patience_ns = now_ns < function->freed_ns + FLOWING_NS ? LONG_PATIENCE_NS : PATIENCE_NS;
+	return now_ns >= since_ns + patience_ns && now_ns >= function->grown_ns + PATIENCE_NS;
 }
 
 static struct process *start_process(struct function *function, unsigned int count,
@@ -283,7 +289,7 @@ static void give_back(struct instance *instance, uint64_t now_ns)
 	pthread_mutex_lock(&function->lock);
 	process->busy--;
 	function->busy--;
-	process->last_used_ns = now_ns;
+	process->last_used_ns = function->freed_ns = now_ns;
 	process->events++;
 	if (!process->leaving && keeper_wants_back(function->instances))
 		process_withdraw(process);

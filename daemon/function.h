@@ -108,6 +108,7 @@ struct function {
 	unsigned int instances; /* live ones, those being started too */
 	unsigned int busy;
 	uint64_t grown_ns; /* when it last got a process */
+	uint64_t freed_ns; /* when an instance was last given back */
 
 	unsigned int counted; /* protected by the keeper's lock (keeper.h) */
 };
