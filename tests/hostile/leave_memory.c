@@ -176,26 +176,20 @@ static void brk_look(void)
 
 /* More memory than was there at the freeze: the arena grows. */
 #define LARGE (40u << 20)
-static uint64_t arena_end;
-
-static void grow_prepare(void)
-{
-	arena_end = DF_VA_ARENA;
-	while (readable(arena_end))
-		arena_end += DF_LARGE_SIZE;
-}
 
 static void grow_dirty(void)
 {
 	fill_secret(map(NULL, LARGE, 0), LARGE);
 }
 
+/* A rehearsal has grown it already, so there is nothing to see but that events do not. */
 static void grow_look(void)
 {
-	if (readable(arena_end)) {
-		leak("the arena is larger than at the freeze");
-		return;
-	}
+	uint64_t end = DF_VA_ARENA;
+
+	while (readable(end))
+		end += DF_LARGE_SIZE;
+	say("same size of the arena: %llu", end - DF_VA_ARENA);
 	if (!is_zero(map(NULL, LARGE, 0), LARGE))
 		leak("memory that the guest grew by is not zero");
 }
@@ -260,5 +254,5 @@ static void wipe_look(void)
 	}
 const struct hazard hazards_memory[] = {ROW(heap, heap_prepare, 0), ROW(stack, stack_prepare, 0),
 	ROW(data, NULL, 0), ROW(fresh, NULL, 0), ROW(brk, brk_prepare, 0),
-	ROW(grow, grow_prepare, HAZARD_GUEST), ROW(advice, advice_prepare, 0),
+	ROW(grow, NULL, HAZARD_GUEST | HAZARD_BLIND), ROW(advice, advice_prepare, 0),
 	ROW(wipe, wipe_prepare, 0), {0}};
