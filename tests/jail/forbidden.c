@@ -109,6 +109,8 @@ static const struct call forbidden[] = {
 	{"run_argument_high", SYS_ioctl, {JAIL_FD_VCPU, KVM_RUN, HIGH}, true},
 	{"limit_of_other", SYS_prlimit64, {OTHER, RLIMIT_NPROC, 0, P(memory)}, true},
 	{"affinity_of_other", SYS_sched_setaffinity, {OTHER, 8, P(memory)}, true},
+	{"timer_of_other", SYS_timer_create, {~1ULL << 3 | 2, 0, P(memory)}, true},
+	{"affinity_get_of_other", SYS_sched_getaffinity, {OTHER, 8, P(memory)}, true},
 	{"process_time_of_other", SYS_clock_gettime, {~1ULL << 3 | 2, P(memory)}, true},
 	{"x32", SYS_getpid | 0x40000000, {0}, true},
 
