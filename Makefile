@@ -59,6 +59,7 @@ fuzz: deps-test
 .PHONY: soak
 soak: deps-test build
 	@tests/hostile/soak
+	@$(BUILD)/tests/queue/queue-kill 1000
 
 .PHONY: lint
 lint: deps-lint build
@@ -80,7 +81,7 @@ help:
 	@echo 'check-svm  the guest tests on AMD-V, emulated (part of check)'
 	@echo 'bench      measures, prints a table, writes $(BUILD)/bench.json'
 	@echo 'fuzz       every fuzz target for a short while (FUZZ_SECONDS=30 each)'
-	@echo 'soak       10,000 events for each way to leave something for the next one (SOAK_EVENTS=10000)'
+	@echo 'soak       10,000 events for each way to leave something for the next one (SOAK_EVENTS=10000), 1,000 kills of the queue'
 	@echo 'lint       format, clang-tidy and cppcheck'
 	@echo 'fmt        formats the C files in place'
 	@echo 'clean      removes $(BUILD)'
