@@ -157,12 +157,13 @@ static int parse_layers(const json_t *layers, struct image_info *image)
 
 static int parse_image(const json_t *document, struct image_info *image)
 {
+	const char *artifact = json_string_value(json_object_get(document, "artifactType"));
 	struct image_blob config;
 	const char *type;
 
 	if (descriptor_parse(json_object_get(document, "config"), &config, &type) < 0)
 		return -EUCLEAN;
-	if (strcmp(type, TYPE_CONFIG) != 0)
+	if (!artifact || strcmp(artifact, TYPE_IMAGE) != 0)
 		return DOCUMENT_FOREIGN;
 	if (__builtin_add_overflow(image->bytes, config.bytes, &image->bytes))
 		return -EUCLEAN;

@@ -54,17 +54,25 @@ static json_t *kernel_json(const struct image_add *add)
 	return json_pack("{s:s, s:O}", "build", build, "features", features);
 }
 
-/* What tools for containers look at: on which machine it runs. Layers are no file system changes, so there are no diff ids. */
-static json_t *config_json(void)
-{
-	return json_pack("{s:s, s:s, s:{s:s, s:[]}}", "architecture", "amd64", "os", "linux",
-		"rootfs", "type", "layers", "diff_ids");
-}
-
 struct parts {
 	struct image_blob config, root, kernel, function;
 	const char *root_type;
 };
+
+/*
+ * An ordinary config of OCI, because `skopeo inspect` reads no other: on which machine it runs, labels, and the layers' digests (they
+ * are not compressed). That it is no container image is said by the manifest's artifactType.
+ */
+static json_t *config_json(const struct image_add *add, const struct parts *parts)
+{
+	char build[9];
+
+	snprintf(build, sizeof(build), "%08" PRIx32, add->kernel_build);
+	return json_pack("{s:s, s:s, s:{s:{s:s, s:s}}, s:{s:s, s:[s, s, s]}}", "architecture",
+		"amd64", "os", "linux", "config", "Labels", "vnd.dayfly.features", add->features,
+		"vnd.dayfly.kernel-build", build, "rootfs", "type", "layers", "diff_ids",
+		parts->root.digest, parts->kernel.digest, parts->function.digest);
+}
 
 static int put_json(const struct image_store *store, json_t *json, struct image_blob *blob)
 {
@@ -84,7 +92,7 @@ static int put_parts(const struct image_store *store, const struct image_add *ad
 	if (error == 0)
 		error = blob_put_bytes(store, add->manifest, add->manifest_bytes, &parts->function);
 	if (error == 0)
-		error = put_json(store, config_json(), &parts->config);
+		error = put_json(store, config_json(add, parts), &parts->config);
 	return error;
 }
 

@@ -14,7 +14,7 @@
 #define TYPE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 #define TYPE_INDEX "application/vnd.oci.image.index.v1+json"
 #define TYPE_EMPTY "application/vnd.oci.empty.v1+json"
-#define TYPE_CONFIG "application/vnd.dayfly.config.v1+json"
+#define TYPE_CONFIG "application/vnd.oci.image.config.v1+json"
 #define TYPE_IMAGE "application/vnd.dayfly.image.v1"
 #define TYPE_SNAPSHOT_OF "application/vnd.dayfly.snapshot-of.v1"
 #define TYPE_ROOT "application/vnd.dayfly.root.v1.erofs"

@@ -369,8 +369,8 @@ static void test_collect(void **state)
 	assert_int_equal(access(passing, F_OK), -1);
 	assert_int_equal(image_store_resolve(f->store, removed.digest, &found, &f->err), 0);
 	assert_int_equal(image_store_collect(f->store, 0, &gone, &f->err), 0);
-	/* Root and OCI manifest; kernel, function and config are the other's too. */
-	assert_int_equal(gone.blobs, 2);
+	/* Root, config and OCI manifest; kernel and function are the other's too. */
+	assert_int_equal(gone.blobs, 3);
 	assert_int_equal(image_store_resolve(f->store, removed.digest, &found, &f->err), -ENOENT);
 	assert_int_equal(image_store_resolve(f->store, "kept", &found, &f->err), 0);
 	assert_int_equal(check(f), 0);
@@ -557,13 +557,11 @@ static void test_damaged_manifest(void **state)
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
-static const char *const bad_indexes[] = {
-	"", "{", "[]", "{}", "{\"manifests\":3}", "{\"manifests\":[3]}", "{\"manifests\":[{}]}",
-	/* clang-format off */
-	"{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"sha256:../../x\",\"size\":1}]}",
-	"{\"manifests\":[{\"mediaType\":\"x\",\"size\":-1,\"digest\":\"sha256:" ZEROS "\"}]}",
-	/* clang-format on */
-};
+#define ENTRY(digest, size) \
+	"{\"manifests\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" digest "\",\"size\":" size "}]}"
+
+static const char *const bad_indexes[] = {"", "{", "[]", "{}", "{\"manifests\":3}",
+	"{\"manifests\":[3]}", "{\"manifests\":[{}]}", ENTRY("../../x", "1"), ENTRY(ZEROS, "-1")};
 
 static void test_damaged_index(void **state)
 {
