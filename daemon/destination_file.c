@@ -140,7 +140,7 @@ enum destination_result destination_write_file(const struct destination_settings
 		return DESTINATION_REFUSED;
 	}
 	expand(&path, name, event);
-	if (path.failed) {
+	if (path.failed || !path.data) {
 		df_err_set(err, -ENOMEM, "out of memory");
 		return DESTINATION_LATER;
 	}

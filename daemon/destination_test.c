@@ -263,7 +263,7 @@ static void test_addresses(void **state)
 		"3fff::1", "100::1"};
 	static const char *const wrong[] = {"", "1.2.3", "1.2.3.4/33", "1.2.3.4/", "1.2.3.4/x",
 		"::/129", "example.com", "::1/-1"};
-	struct destination_network networks[3];
+	static struct destination_network networks[3];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -350,7 +350,7 @@ static enum destination_result post(const char *answer, unsigned int *status, st
 static void test_webhooks(void **state)
 {
 	static struct server server;
-	struct destination_network loopback;
+	static struct destination_network loopback;
 	unsigned int status;
 
 	(void)state;
@@ -390,7 +390,7 @@ static void test_bounds(void **state)
 {
 	static char endless[DESTINATION_REPLY_MAX * 2];
 	static struct server server;
-	struct destination_network loopback;
+	static struct destination_network loopback;
 	unsigned int status;
 
 	(void)state;
@@ -398,7 +398,7 @@ static void test_bounds(void **state)
 	settings.allowed = &loopback;
 	settings.allowed_count = 1;
 	memset(endless, 'x', sizeof(endless) - 1);
-	memcpy(endless, "HTTP/1.1 200 Ok\r\n\r\n", 19);
+	endless[snprintf(endless, sizeof(endless), "HTTP/1.1 200 Ok\r\n\r\n")] = 'x';
 	assert_int_equal(post(endless, &status, &server), DESTINATION_DELIVERED);
 	settings.timeout_ms = 20;
 	start(&server, "");

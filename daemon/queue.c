@@ -453,20 +453,20 @@ static struct lane *lane_of(struct queue *queue, const struct queue_event *event
 }
 
 /* Ends a taken event by an op, with what comes next. */
-static int end_event(struct queue *queue, const struct queue_event *event, struct store_op *op,
+static int end_event(struct queue *queue, const struct queue_event *event, struct store_op op,
 	const struct queue_event_new *next)
 {
 	struct lane *lane = lane_of(queue, event);
 	struct store_new stored;
 	int error = 0;
 
-	op->id = event->id;
+	op.id = event->id;
 	if (next) {
 		error = prepare_new(queue, next, false, &stored, NULL);
-		op->next = &stored;
+		op.next = &stored;
 	}
 	if (error == 0) {
-		error = run(queue, op);
+		error = run(queue, &op);
 		if (error < 0 && next)
 			abandon_new(queue, &stored, error);
 	}
@@ -482,7 +482,7 @@ int queue_done(struct queue *queue, const struct queue_event *event,
 {
 	struct store_op op = {.kind = STORE_DONE};
 
-	return end_event(queue, event, &op, next);
+	return end_event(queue, event, op, next);
 }
 
 int queue_dead(struct queue *queue, const struct queue_event *event, const struct queue_end *end,
@@ -501,7 +501,7 @@ int queue_dead(struct queue *queue, const struct queue_event *event, const struc
 	}
 	if (cut.reply_bytes > QUEUE_REPLY_MAX)
 		cut.reply_bytes = QUEUE_REPLY_MAX;
-	return end_event(queue, event, &op, next);
+	return end_event(queue, event, op, next);
 }
 
 /* base x 2^before, at most `max`, less up to a fifth by chance: what failed together is not to come back together. */

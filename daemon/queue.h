@@ -101,8 +101,8 @@ struct queue_event {
 	bool expired;
 	/* Dead letters: */
 	enum queue_reason reason;
-	uint64_t dead_ms;
 	unsigned int status; /* of the last attempt: as given to queue_dead */
+	uint64_t dead_ms;
 	const char *error; /* NULL: none */
 	const void *reply;
 	size_t reply_bytes;

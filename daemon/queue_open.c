@@ -90,13 +90,16 @@ static int ask(sqlite3 *database, const char *sql, int64_t *value, struct df_err
 
 static int check_schema(sqlite3 *database, struct df_err *err)
 {
-	int64_t application, version, tables;
+	int64_t application = 0, version = 0, tables = 0;
 	DF_FREE char *sql = NULL;
+	int error = ask(database, "PRAGMA application_id", &application, err);
 
-	if (ask(database, "PRAGMA application_id", &application, err) < 0 ||
-		ask(database, "PRAGMA user_version", &version, err) < 0 ||
-		ask(database, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
-		return err ? err->code : -EIO;
+	if (error == 0)
+		error = ask(database, "PRAGMA user_version", &version, err);
+	if (error == 0)
+		error = ask(database, "SELECT count(*) FROM sqlite_schema", &tables, err);
+	if (error < 0)
+		return error;
 	if (application == APPLICATION_ID && version == QUEUE_SCHEMA)
 		return 0;
 	if (application == APPLICATION_ID && version > QUEUE_SCHEMA)
@@ -294,11 +297,13 @@ static int remove_strays(struct store *store, struct df_err *err)
 /* The first number that no event can have had: a new block is begun with every open. */
 static int load_next_id(struct store *store, struct df_err *err)
 {
-	int64_t next, highest;
+	int64_t next = 0, highest = 0;
+	int error = ask(store->writer, "SELECT next_id FROM store", &next, err);
 
-	if (ask(store->writer, "SELECT next_id FROM store", &next, err) < 0 ||
-		ask(store->writer, "SELECT ifnull(max(id), 0) FROM event", &highest, err) < 0)
-		return err ? err->code : -EIO;
+	if (error == 0)
+		error = ask(store->writer, "SELECT ifnull(max(id), 0) FROM event", &highest, err);
+	if (error < 0)
+		return error;
 	if (next < 1 || next > INT64_MAX / 2 || highest >= next)
 		return df_err_set(err, -EINVAL,
 			"the queue's database is damaged: its numbers are wrong");
