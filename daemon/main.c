@@ -6,6 +6,8 @@
 #include "daemon/clock.h"
 #include "daemon/deploy.h"
 #include "daemon/faces.h"
+#include "daemon/lambda.h"
+#include "daemon/lambda_code.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"
@@ -41,7 +43,7 @@ struct options {
 };
 
 struct paths {
-	char *monitor, *kernel, *host_cache, *socket;
+	char *monitor, *kernel, *unzip, *host_cache, *socket;
 };
 
 uint64_t daemon_started_ns;
@@ -218,9 +220,11 @@ static int find_paths(struct paths *paths, struct df_err *err)
 	directory = df_dir_name(own);
 	paths->monitor = directory ? df_path_join(directory, "dayfly-monitor") : NULL;
 	paths->kernel = directory ? df_path_join(directory, "dayfly-kernel") : NULL;
+	paths->unzip = directory ? df_path_join(directory, "dayfly-unzip") : NULL;
 	paths->host_cache = state_path("cpuid");
 	paths->socket = state_path("socket");
-	if (!paths->monitor || !paths->kernel || !paths->host_cache || !paths->socket)
+	if (!paths->monitor || !paths->kernel || !paths->unzip || !paths->host_cache ||
+		!paths->socket)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	if (access(paths->monitor, X_OK) < 0 || access(paths->kernel, R_OK) < 0)
 		return df_err_set(err, -ENOENT,
@@ -233,6 +237,7 @@ static void free_paths(struct paths *paths)
 {
 	free(paths->monitor);
 	free(paths->kernel);
+	free(paths->unzip);
 	free(paths->host_cache);
 	free(paths->socket);
 }
@@ -268,12 +273,13 @@ static int start_dispatch(const struct options *o, const struct paths *paths, st
 	};
 
 	deploy_init(&deploying);
+	lambda_code_init(paths->unzip);
 	return dispatch_init(&dispatching, err);
 }
 
 static int start_http(const struct options *o, const struct paths *paths, struct df_err *err)
 {
-	static const struct route *const tables[] = {face_invoke, face_manage, NULL};
+	static const struct route *const tables[] = {face_invoke, face_manage, face_lambda, NULL};
 	const struct http_settings settings = {
 		.address = o->address,
 		.port = o->port,
@@ -318,7 +324,9 @@ static int serve(const struct options *o, const struct paths *paths, const sigse
 
 	if (error)
 		return error;
-	error = state_load(err);
+	error = lambda_init(err);
+	if (!error)
+		error = state_load(err);
 	if (!error)
 		error = start_http(o, paths, err);
 	if (!error) {

@@ -472,6 +472,19 @@ static void sweep(void)
 	registry_list_free(all);
 }
 
+/* Bodies and code that were being received. */
+static void empty_spool(void)
+{
+	DF_FREE char *path = state_path("spool");
+	DF_CLOSEDIR DIR *directory = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] != '.')
+			(void)unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+}
+
 int state_load(struct df_err *err)
 {
 	int error;
@@ -481,7 +494,9 @@ int state_load(struct df_err *err)
 	if (!error)
 		error = load_rows("SELECT * FROM aliases", load_alias, err);
 	pthread_mutex_unlock(&state.lock);
-	if (!error)
+	if (!error) {
 		sweep();
+		empty_spool();
+	}
 	return error;
 }

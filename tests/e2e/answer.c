@@ -8,6 +8,8 @@
  *	/inject         a header with a line break in it
  *	/exit/N, /abort, /spin, /sleep/MS, /log, /large
  *	anything else   the body
+ *
+ * The attribute lambda.client-context is base64: "ZXhpdA==" (exit) and "c3Bpbg==" (spin).
  */
 #include <dayfly.h>
 #include <stdio.h>
@@ -60,6 +62,19 @@ static int answer(const struct df_event_view *event, const char *path)
 	return df_reply(0, NULL, event->body, event->body_bytes);
 }
 
+static void obey_context(const char *context)
+{
+	if (context && strcmp(context, "ZXhpdA==") == 0) {
+		df_log("asked to exit");
+		exit(3);
+	}
+	if (context && strcmp(context, "c3Bpbg==") == 0) {
+		df_log("asked to spin");
+		for (;;)
+			;
+	}
+}
+
 int main(void)
 {
 	struct df_event_view event;
@@ -67,6 +82,7 @@ int main(void)
 	while (df_next_event(&event) > 0) {
 		const char *path = df_attribute(&event, "http.path");
 
+		obey_context(df_attribute(&event, "lambda.client-context"));
 		if (path && strcmp(path, "/attributes") == 0)
 			print_attributes(&event);
 		else if (answer(&event, path ? path : ""))
