@@ -5,12 +5,14 @@
 #include <dayfly/sdk.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,7 +206,8 @@ static void clock_dirty(void)
 	/* On Linux it would work, as root, for all. */
 	if (in_guest)
 		clock_settime(CLOCK_REALTIME, &odd);
-	usleep(2000);
+	/* So that the events after this one are a while after the freeze. */
+	usleep(150000);
 }
 
 static void clock_look(void)
@@ -223,6 +226,10 @@ static void clock_look(void)
 			now[i] = again;
 		}
 	}
+	/* Time stands still from the freeze to the thaw, where it is not the time of the day. */
+	if (in_guest && ns(now[0]) - ns(clock_before[0]) > 1000000000)
+		leak("CLOCK_MONOTONIC went on by %lu ns while frozen",
+			ns(now[0]) - ns(clock_before[0]));
 	say("rising realtime %lu", ns(now[1]));
 	say("rising boottime %lu", ns(now[2]));
 	say("rising tsc %llu", __builtin_ia32_rdtsc());
@@ -232,6 +239,69 @@ static void clock_look(void)
 	clock_gettime(CLOCK_MONOTONIC, &again);
 	if (ns(again) - ns(now[0]) < 2000000 || ns(again) - ns(now[0]) > 1000000000)
 		leak("2 ms last %lu ns", ns(again) - ns(now[0]));
+}
+
+/* --- timers that are armed at the freeze --- */
+
+#define AHEAD_NS 300000000ULL
+
+static int relative_fd, absolute_fd;
+static uint64_t relative_due, absolute_due;
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return ns(t);
+}
+
+static void armed_prepare(void)
+{
+	struct itimerspec spec = {.it_value = {.tv_nsec = AHEAD_NS}};
+
+	relative_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	absolute_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
+	relative_due = now_ns(CLOCK_MONOTONIC) + AHEAD_NS;
+	absolute_due = now_ns(CLOCK_REALTIME) + AHEAD_NS;
+	if (timerfd_settime(relative_fd, 0, &spec, NULL))
+		broken("timerfd");
+	spec.it_value = (struct timespec){
+		(time_t)(absolute_due / 1000000000), (long)(absolute_due % 1000000000)};
+	if (timerfd_settime(absolute_fd, TFD_TIMER_ABSTIME, &spec, NULL))
+		broken("timerfd");
+}
+
+static void armed_dirty(void)
+{
+	struct itimerspec spec = {.it_value = {.tv_sec = 1000}};
+
+	timerfd_settime(relative_fd, 0, &spec, NULL);
+	timerfd_settime(absolute_fd, 0, &spec, NULL);
+}
+
+/* A timer fires when its clock is there: that of the day has jumped meanwhile, the other has not. */
+static void armed_look_at(const char *name, int fd, clockid_t clock, uint64_t due)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int early = poll(&p, 1, 0);
+	uint64_t now = now_ns(clock);
+
+	if (early && now < due - 1000000)
+		leak("the %s timer fires %lu us early", name, (due - now) / 1000);
+	if (now < due)
+		poll(NULL, 0, (int)((due - now) / 1000000) + 1);
+	now = now_ns(clock);
+	if (poll(&p, 1, 50) != 1)
+		leak("the %s timer is %lu us late", name, (now_ns(clock) - due) / 1000);
+	if (poll(&p, 1, 0) == 1 && now_ns(clock) < due)
+		leak("the %s timer fires early", name);
+}
+
+static void armed_look(void)
+{
+	armed_look_at("absolute", absolute_fd, CLOCK_REALTIME, absolute_due);
+	armed_look_at("relative", relative_fd, CLOCK_MONOTONIC, relative_due);
 }
 
 /* --- chance --- */
@@ -302,5 +372,5 @@ const struct hazard hazards_event[] = {
 	ROW(sdk, NULL, HAZARD_GUEST | HAZARD_ENDS), LIMIT(limit_reply), LIMIT(limit_log),
 	LIMIT(limit_wall), LIMIT(limit_cpu), LIMIT(limit_memory),
 	ROW(clock, clock_prepare, HAZARD_BLIND), /* there is no clock to leave */
-	ROW(random, random_prepare, HAZARD_BLIND), /* nor chance */
+	ROW(armed, armed_prepare, 0), ROW(random, random_prepare, HAZARD_BLIND), /* nor chance */
 	{0}};
