@@ -16,7 +16,7 @@
  * What is due next is known in memory (queue_lanes.h); events that workers have (leased) are marked there alone: after a crash all that
  * are not dead are ready again. Attempts are on disk, counted when one has failed.
  *
- * Work for one function never delays another one's: each function has a lane for its events and one for deliveries to its destinations;
+ * Work for one function never delays another one's: each function (whatever the qualifier) has a lane for its events and one for deliveries to its destinations;
  * lanes take turns, each with a limit of events that are taken at the same time.
  *
  * All functions may be called from any thread between queue_open and queue_close. They wait for the disk; queue_take waits for work.
@@ -186,7 +186,7 @@ int queue_limit(struct queue *queue, const char *function, unsigned int concurre
 	__attribute__((warn_unused_result));
 
 /*
- * Dead letters, oldest first: those with numbers above `after`, of `function` or of all (NULL), `count` at most, without bodies. Returns how many,
+ * Dead letters, oldest first: those with numbers above `after`, of `function` with any qualifier or of all (NULL), `count` at most, without bodies. Returns how many,
  * each to be freed with queue_event_free, or -errno.
  */
 int queue_list_dead(struct queue *queue, const char *function, uint64_t after,
@@ -203,7 +203,7 @@ int queue_replay(struct queue *queue, uint64_t id) __attribute__((warn_unused_re
 int queue_delete(struct queue *queue, uint64_t id) __attribute__((warn_unused_result));
 
 /*
- * Removes all that a function has, dead letters and deliveries too; events that are taken now are removed when they are given back. Returns 0 or -errno; *count
+ * Removes all that a function has, with any qualifier, dead letters and deliveries too; events that are taken now are removed when they are given back. Returns 0 or -errno; *count
  * is how many (may be NULL).
  */
 int queue_purge(struct queue *queue, const char *function, uint64_t *count)

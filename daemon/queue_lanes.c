@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void lanes_init(struct lanes *lanes, unsigned int limit)
 {
@@ -32,7 +33,8 @@ struct lane *lanes_get(struct lanes *lanes, enum queue_kind kind, const char *fu
 	char key[QUEUE_FUNCTION_MAX + 2];
 	struct lane *lane;
 
-	snprintf(key, sizeof(key), "%c%s", kind == QUEUE_EVENT ? 'e' : 'd', function);
+	snprintf(key, sizeof(key), "%c%.*s", kind == QUEUE_EVENT ? 'e' : 'd',
+		(int)strcspn(function, ":"), function);
 	lane = df_map_get(&lanes->map, key);
 	if (lane)
 		return lane;

@@ -21,7 +21,7 @@ struct lane_entry {
 };
 
 struct lane {
-	char *key; /* kind and function */
+	char *key; /* kind and function, without a qualifier */
 	unsigned int limit, taken; /* at the same time */
 	struct lane_entry *heap; /* the earliest first, of these the lowest number */
 	size_t count,
@@ -42,7 +42,7 @@ struct lanes {
 void lanes_init(struct lanes *lanes, unsigned int limit);
 void lanes_deinit(struct lanes *lanes);
 
-/* The lane of a kind and function, made if it is missing. NULL without memory. */
+/* The lane of a kind and function, whatever its qualifier, made if it is missing. NULL without memory. */
 struct lane *lanes_get(struct lanes *lanes, enum queue_kind kind, const char *function)
 	__attribute__((warn_unused_result));
 

@@ -43,7 +43,8 @@ enum column {
 
 const char store_read_sql[] = COLUMNS "WHERE id = ?1";
 const char store_dead_sql[] =
-	COLUMNS "WHERE dead = 1 AND id > ?1 AND (?2 IS NULL OR function = ?2) ORDER BY id LIMIT ?3";
+	COLUMNS "WHERE dead = 1 AND id > ?1 AND (?2 IS NULL OR " STORE_OF_FUNCTION(
+		"?2") ") ORDER BY id LIMIT ?3";
 
 void store_body_name(uint64_t id, char name[STORE_NAME_BYTES])
 {

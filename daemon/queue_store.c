@@ -59,7 +59,7 @@ const char *const store_sql[STORE_STATEMENTS] = {
 		" throttles = 0, reason = 0, dead_ms = 0, status = 0, error = NULL, reply = NULL"
 		" WHERE id = ?1 AND dead = 1 RETURNING kind, function",
 	[STATEMENT_DELETE] = "DELETE FROM event WHERE id = ?1 AND dead = 1" REMOVED,
-	[STATEMENT_PURGE] = "DELETE FROM event WHERE function = ?1" REMOVED,
+	[STATEMENT_PURGE] = "DELETE FROM event WHERE " STORE_OF_FUNCTION("?1") REMOVED,
 	[STATEMENT_SWEEP] = "DELETE FROM event WHERE dead = 1 AND dead_ms < ?1" REMOVED,
 };
 

@@ -12,6 +12,10 @@
 #define STORE_ID_BLOCK 1000000 /* numbers that are reserved at once */
 #define STORE_NAME_BYTES 17 /* of a body's file, terminated */
 
+/* Is a row the function's, with any qualifier? */
+#define STORE_OF_FUNCTION(name) \
+	"(function = " name " OR substr(function, 1, length(" name ") + 1) = " name " || ':')"
+
 enum store_statement {
 	STATEMENT_BEGIN,
 	STATEMENT_COMMIT,

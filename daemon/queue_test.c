@@ -377,8 +377,13 @@ static void test_purge(void **state)
 	(void)state;
 	put(queue, "f", "1");
 	put(queue, "f", "2");
-	put(queue, "f", "3");
+	put(queue, "f:live", "3");
+	put(queue, "fg", "3");
 	put(queue, "g", "4");
+	queue_gauges(queue, "f", &gauges);
+	assert_int_equal(gauges.ready, 3);
+	assert_int_equal(queue_purge(queue, "fg", &count), 0);
+	assert_int_equal(count, 1);
 	taken = take(queue);
 	if (strcmp(taken.function, "g") == 0) {
 		done(queue, &taken);
