@@ -424,6 +424,7 @@ int queue_take(struct queue *queue, uint64_t wait_ms, struct queue_event *event)
 			uint64_t now = now_ms(queue);
 
 			event->expired = now >= event->expires_ms;
+			event->lane = lane;
 			/* An event that is given up anyway needs no body. */
 			if (result == 0 || (result == -EIO && event->memory && event->expired))
 				return QUEUE_TAKEN;
@@ -442,21 +443,11 @@ void queue_event_free(struct queue_event *event)
 	*event = (struct queue_event){0};
 }
 
-static struct lane *lane_of(struct queue *queue, const struct queue_event *event)
-{
-	struct lane *lane;
-
-	pthread_mutex_lock(&queue->lock);
-	lane = lanes_get(&queue->lanes, event->kind, event->function);
-	pthread_mutex_unlock(&queue->lock);
-	return lane;
-}
-
 /* Ends a taken event by an op, with what comes next. */
 static int end_event(struct queue *queue, const struct queue_event *event, struct store_op op,
 	const struct queue_event_new *next)
 {
-	struct lane *lane = lane_of(queue, event);
+	struct lane *lane = event->lane;
 	struct store_new stored;
 	int error = 0;
 
@@ -522,7 +513,7 @@ int queue_retry(struct queue *queue, const struct queue_event *event, enum queue
 {
 	const struct queue_options *options = &queue->options;
 	bool counts = failure == QUEUE_ERROR || event->kind == QUEUE_DELIVERY;
-	struct lane *lane = lane_of(queue, event);
+	struct lane *lane = event->lane;
 	uint64_t now = now_ms(queue);
 	struct store_op op = {.kind = STORE_RETRY,
 		.id = event->id,
@@ -554,7 +545,7 @@ int queue_retry(struct queue *queue, const struct queue_event *event, enum queue
 
 void queue_release(struct queue *queue, const struct queue_event *event)
 {
-	return_entry(queue, lane_of(queue, event), event->id, event->due_ms);
+	return_entry(queue, event->lane, event->id, event->due_ms);
 }
 
 void queue_stop(struct queue *queue)

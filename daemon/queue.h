@@ -39,6 +39,7 @@
 #define QUEUE_ID_MAX 64 /* characters of a request id */
 
 struct queue;
+struct lane; /* queue_lanes.h */
 
 enum queue_kind {
 	QUEUE_EVENT, /* for the function */
@@ -106,7 +107,9 @@ struct queue_event {
 	const char *error; /* NULL: none */
 	const void *reply;
 	size_t reply_bytes;
-	void *memory; /* the queue's own */
+	/* The queue's own: */
+	void *memory;
+	struct lane *lane; /* of an event that was taken */
 };
 
 /*

@@ -174,7 +174,9 @@ static int read_row(const struct store *store, sqlite3_stmt *row, bool body,
 	event->error = carve(row, COLUMN_ERROR, &at);
 	event->attributes = carve(row, COLUMN_ATTRIBUTES, &at);
 	event->reply = carve(row, COLUMN_REPLY, &at);
-	if (body && event->body_bytes > 0)
+	if (!event->function || !event->request_id)
+		error = -EIO;
+	else if (body && event->body_bytes > 0)
 		error = fill_body(store, row, event, at);
 	if (error < 0)
 		event->body = NULL;

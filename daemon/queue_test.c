@@ -20,7 +20,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -470,6 +473,55 @@ static void test_refused(void **state)
 	assert_int_equal(queue_open(&options, &other, &err), -ENOENT);
 }
 
+/* Whatever is in the database, it is an error or an event, and nothing worse. */
+static void test_damaged(void **state)
+{
+	DF_FREE char *path = df_path_join(directory, "queue.db");
+	struct queue_options options = {.directory = directory, .now_ms = test_now};
+	struct queue *queue = open_queue();
+	uint64_t seed = 1, opened = 0;
+	static char whole[1 << 18];
+	struct df_err err;
+	ssize_t length;
+
+	(void)state;
+	for (unsigned int i = 0; i < 60; i++)
+		put(queue, i % 2 ? "odd" : "even", "some body or other");
+	queue_close(queue);
+	DF_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+	length = read(fd, whole, sizeof(whole));
+	assert_true(length > 4096);
+	for (unsigned int i = 0; i < 60; i++) {
+		for (unsigned int k = 0; k < 1 + i; k++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			assert_int_equal(pwrite(fd, &seed, 1 + seed % 4,
+						 (off_t)(seed >> 20) % length) > 0,
+				1);
+		}
+		if (queue_open(&options, &queue, &err) == 0) {
+			struct queue_event event;
+
+			opened++;
+			for (int k = 0; k < 80; k++) {
+				if (queue_take(queue, 0, &event) != QUEUE_TAKEN)
+					continue;
+				(void)!queue_retry(queue, &event, QUEUE_THROTTLED);
+				queue_event_free(&event);
+			}
+			(void)!queue_sweep(queue);
+			(void)!queue_purge(queue, "odd", NULL);
+			queue_close(queue);
+		}
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, whole, (size_t)length, 0), length);
+	}
+	assert_true(opened > 0);
+	queue = open_queue();
+	assert_int_equal(queue_purge(queue, "odd", NULL), 0);
+	assert_int_equal(queue_purge(queue, "even", NULL), 0);
+	queue_close(queue);
+}
+
 struct worker {
 	struct queue *queue;
 	pthread_t thread;
@@ -596,6 +648,88 @@ static void test_lanes_order(void **state)
 	lanes_deinit(&lanes);
 }
 
+static bool write_file(const char *path, const char *text)
+{
+	DF_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && df_write(fd, text, strlen(text)) == 0;
+}
+
+/* A file system of 600 KiB over the directory, in name spaces of this process alone. False where that is not allowed. */
+static bool small_disk(void)
+{
+	DF_FREE char *user = df_format("0 %u 1", geteuid());
+	DF_FREE char *group = df_format("0 %u 1", getegid());
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !write_file("/proc/self/uid_map", user) ||
+		!write_file("/proc/self/setgroups", "deny") ||
+		!write_file("/proc/self/gid_map", group))
+		return false;
+	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("none", directory, "tmpfs", 0, "size=600k") == 0;
+}
+
+/* Fills the disk, makes it larger, and takes out what was acknowledged. The exit status says which step failed. */
+static int fill_disk(void)
+{
+	const struct queue_options options = {.directory = directory, .now_ms = test_now};
+	struct queue_event_new event = {.function = "f", .request_id = "r"};
+	unsigned int stored = 0, taken = 0;
+	struct queue_event got;
+	struct queue *queue;
+	struct df_err err;
+	int error;
+
+	if (!small_disk())
+		return 77;
+	if (queue_open(&options, &queue, &err) < 0)
+		return 8;
+	event.body = calloc(1, QUEUE_INLINE_MAX * 2);
+	event.body_bytes = 9000;
+	while ((error = queue_put(queue, &event, NULL, &err)) == 0)
+		stored++;
+	if (error != -ENOSPC || stored == 0)
+		return 1;
+	event.body_bytes = QUEUE_INLINE_MAX * 2;
+	if (queue_put(queue, &event, NULL, &err) != -ENOSPC || count_bodies() != 0)
+		return 2;
+	if (queue_take(queue, 0, &got) != QUEUE_TAKEN)
+		return 3;
+	/* It may not be possible to remove it; then it comes again. */
+	taken += queue_done(queue, &got, NULL) == 0;
+	queue_event_free(&got);
+	if (mount("none", directory, "tmpfs", MS_REMOUNT, "size=8m") < 0)
+		return 4;
+	clock_ms += MINUTE_MS;
+	if (queue_put(queue, &event, NULL, &err) < 0)
+		return 5;
+	while (queue_take(queue, 0, &got) == QUEUE_TAKEN) {
+		taken++;
+		if (queue_done(queue, &got, NULL) < 0)
+			return 6;
+		queue_event_free(&got);
+	}
+	queue_close(queue);
+	free((void *)event.body);
+	return taken == stored + 1 ? 0 : 7;
+}
+
+static void test_disk_full(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(fill_disk());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void remove_all(void)
 {
 	DF_FREE char *command = df_format("rm -rf '%s'", directory);
@@ -635,6 +769,8 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_wake),
 		cmocka_unit_test(test_lanes_order),
+		cmocka_unit_test(test_disk_full),
+		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_refused),
 	};
 
