@@ -51,7 +51,8 @@ static uint64_t used_bytes(void)
 	bare_check(n > 0, "/proc/meminfo");
 	text[n] = 0;
 	return meminfo(text, "MemTotal:") - meminfo(text, "MemFree:") - meminfo(text, "Buffers:") -
-		meminfo(text, "\nCached:") - meminfo(text, "SReclaimable:") + meminfo(text, "Shmem:");
+		meminfo(text, "\nCached:") - meminfo(text, "SReclaimable:") +
+		meminfo(text, "Shmem:");
 }
 
 /* --- bare --- */
@@ -154,7 +155,8 @@ static void dayfly(unsigned count, const char *path, const char *snapshot)
 {
 	static struct df_monitor monitor[PROCESSES_MAX];
 	struct df_slot *slots = calloc(count, sizeof(*slots));
-	uint64_t *times = calloc(count, sizeof(*times)), before = used_bytes(), after, start = now_ns(), ready;
+	uint64_t *times = calloc(count, sizeof(*times)), before = used_bytes(), after,
+		 start = now_ns(), ready;
 	unsigned processes = 0, errors = 0;
 	int fd = open(snapshot, O_RDONLY | O_CLOEXEC);
 	struct df_ready answer_of;
@@ -182,7 +184,8 @@ static void dayfly(unsigned count, const char *path, const char *snapshot)
 	qsort(times, count, sizeof(*times), compare);
 	printf("{\"bytes\": %llu, \"errors\": %u, \"p50\": %llu, \"p99\": %llu, \"setup\": %llu}\n",
 		(unsigned long long)((after - before) / count), errors,
-		(unsigned long long)times[count / 2], (unsigned long long)times[(count - 1) * 99 / 100],
+		(unsigned long long)times[count / 2],
+		(unsigned long long)times[(count - 1) * 99 / 100],
 		(unsigned long long)(ready - start));
 	for (unsigned i = 0; i < processes; i++)
 		df_monitor_stop(&monitor[i], 5000);
@@ -196,7 +199,8 @@ int main(int argc, char **argv)
 	if (!count || count > PROCESSES_MAX * PER_PROCESS ||
 		!((argc == 3 && !strcmp(argv[1], "bare")) ||
 			(argc == 5 && !strcmp(argv[1], "dayfly")))) {
-		fprintf(stderr, "usage: bench-density bare COUNT | dayfly COUNT MONITOR SNAPSHOT\n");
+		fprintf(stderr,
+			"usage: bench-density bare COUNT | dayfly COUNT MONITOR SNAPSHOT\n");
 		return 2;
 	}
 	getrlimit(RLIMIT_NOFILE, &files);

@@ -95,7 +95,8 @@ int main(int argc, char **argv)
 	int fds[4];
 
 	if (argc != 5 && argc != 7) {
-		fprintf(stderr, "usage: bench-event MONITOR SNAPSHOT EVENTS BODY [CLIENT-CPU MONITOR-CPU]\n");
+		fprintf(stderr,
+			"usage: bench-event MONITOR SNAPSHOT EVENTS BODY [CLIENT-CPU MONITOR-CPU]\n");
 		return 2;
 	}
 	count = (unsigned)atoi(argv[3]);
@@ -131,7 +132,8 @@ int main(int argc, char **argv)
 		if (df_slot_reply(&slot, &reply, &err))
 			die("reply", &err);
 		if (reply.outcome != DF_OUTCOME_EXIT || reply.status) {
-			fprintf(stderr, "bench-event: the program failed: outcome %d, status %d: %s\n%.*s\n",
+			fprintf(stderr,
+				"bench-event: the program failed: outcome %d, status %d: %s\n%.*s\n",
 				reply.outcome, reply.status, reply.text, (int)reply.log_bytes,
 				(const char *)reply.log);
 			return 1;
@@ -157,9 +159,8 @@ int main(int argc, char **argv)
 	printf("{\"p50\": %llu, \"p99\": %llu, \"max\": %llu, \"first\": %llu, \"thaw_p50\": %llu, \"run_p50\": %llu,"
 	       " \"pages\": %llu, \"setup\": %llu, \"reply_bytes\": %llu, \"monitor\": %d}\n",
 		(unsigned long long)quantile(wall, count, 500),
-		(unsigned long long)quantile(wall, count, 990),
-		(unsigned long long)wall[count - 1], (unsigned long long)first,
-		(unsigned long long)quantile(thaw, count, 500),
+		(unsigned long long)quantile(wall, count, 990), (unsigned long long)wall[count - 1],
+		(unsigned long long)first, (unsigned long long)quantile(thaw, count, 500),
 		(unsigned long long)quantile(run, count, 500), (unsigned long long)pages,
 		(unsigned long long)ready.setup_ns, (unsigned long long)first_bytes, monitor.pid);
 	df_monitor_stop(&monitor, 1000);

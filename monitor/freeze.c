@@ -125,7 +125,9 @@ static void rehearse(struct freezer *f, enum df_event_mode mode)
 	e->attribute_bytes = attributes < DF_IN_BODY ? attributes : 0;
 	e->reply_max = f->wire.start.out_bytes - DF_OUT_REPLY;
 	e->log_max = DF_OUT_LOG_MAX;
+	f->vm.frozen = true;
 	go_on(f, mode, REHEARSAL_LIMIT_MS);
+	f->vm.frozen = false;
 	/* A crash has been described; the event that meets it will describe it again. */
 	f->vm.text_bytes = 0;
 	f->vm.text[0] = 0;

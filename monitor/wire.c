@@ -70,11 +70,11 @@ static int check(const struct message *m, bool serve, struct df_err *err)
 /* Maps a file of the client's, aligned for large pages. It must not shrink under us. */
 static void *map_file(int fd, uint64_t bytes, int prot)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	uint8_t *p;
 
-	if (fstat(fd, &st) || (uint64_t)st.st_size < bytes ||
-		!(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK))
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &st) || (uint64_t)st.st_size < bytes)
 		return NULL;
 	p = mmap(NULL, bytes + DF_LARGE_SIZE, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

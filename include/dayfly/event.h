@@ -79,7 +79,8 @@ enum df_stop { DF_STOP_NONE, DF_STOP_REPLY_SIZE, DF_STOP_LOG_SIZE, DF_STOP_MEMOR
 struct df_learned {
 	uint32_t sites, pages;
 	uint64_t arena_bytes; /* that the arena had in the end; the monitor fills it in */
-	uint64_t site[DF_LEARNED_MAX]; /* system-call sites that trapped; bits 48-63: the call's number */
+	uint64_t site
+		[DF_LEARNED_MAX]; /* system-call sites that trapped; bits 48-63: the call's number */
 	uint64_t page[DF_LEARNED_MAX]; /* addresses that faulted; bit 0: by a write */
 };
 _Static_assert(sizeof(struct df_learned) <= DF_OUT_ATTRIBUTES_MAX, "fits");

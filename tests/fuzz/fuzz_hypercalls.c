@@ -194,7 +194,8 @@ static void check_buffer(const void *buf, uint64_t bytes)
 	check(at < arena->bytes && bytes <= arena->bytes - at);
 }
 
-int64_t stream_read(const struct vm *of, int stream, void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_read(const struct vm *of, int stream, void *buf, uint64_t bytes,
+	uint64_t deadline_ns)
 {
 	(void)of, (void)deadline_ns;
 	check(stream >= 0 && stream < 3);
@@ -206,7 +207,8 @@ int64_t stream_read(const struct vm *of, int stream, void *buf, uint64_t bytes, 
 	return (int64_t)bytes;
 }
 
-int64_t stream_write(const struct vm *of, int stream, const void *buf, uint64_t bytes, uint64_t deadline_ns)
+int64_t stream_write(const struct vm *of, int stream, const void *buf, uint64_t bytes,
+	uint64_t deadline_ns)
 {
 	return stream_read(of, stream, (void *)(uintptr_t)buf, bytes, deadline_ns);
 }
