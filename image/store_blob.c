@@ -306,7 +306,7 @@ int blob_open(const struct image_store *store, const struct image_blob *blob)
 	return df_take_fd(&fd);
 }
 
-static int read_whole(int fd, char **text, size_t *length)
+int file_read(int fd, size_t most, char **text, size_t *length)
 {
 	DF_FREE char *made = NULL;
 	struct stat now;
@@ -314,13 +314,13 @@ static int read_whole(int fd, char **text, size_t *length)
 
 	if (fstat(fd, &now) < 0)
 		return -errno;
-	if (now.st_size > DOCUMENT_BYTES_MAX)
+	if (now.st_size < 0 || (uint64_t)now.st_size > most)
 		return -EUCLEAN;
 	made = malloc((size_t)now.st_size + 1);
 	if (!made)
 		return -ENOMEM;
 	while (have < (size_t)now.st_size) {
-		ssize_t n = read(fd, made + have, (size_t)now.st_size - have);
+		ssize_t n = pread(fd, made + have, (size_t)now.st_size - have, (off_t)have);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -341,7 +341,7 @@ int blob_read(const struct image_store *store, const struct image_blob *blob, ch
 	char digest[IMAGE_DIGEST_BYTES];
 	DF_FREE char *made = NULL;
 	size_t bytes = 0;
-	int error = fd < 0 ? fd : read_whole(fd, &made, &bytes);
+	int error = fd < 0 ? fd : file_read(fd, DOCUMENT_BYTES_MAX, &made, &bytes);
 
 	if (error == 0)
 		error = digest_of_bytes(made, bytes, digest);

@@ -79,6 +79,9 @@ int blobs_sync(const struct image_store *store) __attribute__((warn_unused_resul
 int blob_open(const struct image_store *store, const struct image_blob *blob)
 	__attribute__((warn_unused_result));
 
+/* Reads a whole file, from its start; *text is terminated. -EUCLEAN: it is larger than `most`, or becomes shorter. */
+int file_read(int fd, size_t most, char **text, size_t *length) __attribute__((warn_unused_result));
+
 /*
  * Reads a small blob whole, and compares size (unless blob->bytes is UINT64_MAX) and digest. *text is terminated. -EUCLEAN for a
  * damaged one, -ENOENT for none; *err is set.
