@@ -127,6 +127,19 @@ static double rate(unsigned int threads, double seconds)
 	return sum / (now_s() - start);
 }
 
+/* With MANY threads; *batch is how many events a transaction had. */
+static double rate_many(double seconds, double *batch)
+{
+	struct queue_gauges before, after;
+	double per_second;
+
+	queue_gauges(queue, NULL, &before);
+	per_second = rate(MANY, seconds);
+	queue_gauges(queue, NULL, &after);
+	*batch = (double)(after.ready - before.ready) / (double)(after.commits - before.commits);
+	return per_second;
+}
+
 static int compare(const void *left, const void *right)
 {
 	double a, b;
@@ -145,7 +158,7 @@ static double median(double *values)
 int main(int argc, char **argv)
 {
 	double seconds = argc > 2 ? atof(argv[2]) : 9, slice = seconds / SLICES / 3;
-	double one[SLICES], many[SLICES], beside[SLICES];
+	double one[SLICES], many[SLICES], beside[SLICES], batch[SLICES];
 	struct queue_options options = {.events_max = UINT64_MAX, .bytes_max = UINT64_MAX};
 	DF_FREE char *made = argc > 1 ? df_format("%s/bench-queue-XXXXXX", argv[1]) : NULL;
 	DF_FREE char *path = NULL;
@@ -164,7 +177,7 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < SLICES; i++) {
 		beside[i] = rate_beside(slice);
 		one[i] = rate(1, slice);
-		many[i] = rate(MANY, slice);
+		many[i] = rate_many(slice, &batch[i]);
 	}
 	queue_close(queue);
 	sqlite3_finalize(insert);
@@ -172,8 +185,9 @@ int main(int argc, char **argv)
 	command = df_format("rm -rf '%s'", made);
 	if (!command || system(command) != 0)
 		die(made, "cannot be removed");
-	printf("{\"threads_1\": %.1f, \"threads_%d\": %.1f, \"sqlite\": %.1f, \"body_bytes\": %zu}\n",
-		median(one), MANY, median(many), median(beside), event.body_bytes);
+	printf("{\"threads_1\": %.1f, \"threads_%d\": %.1f, \"sqlite\": %.1f, \"batch_%d\": %.1f, \"body_bytes\": %zu}\n",
+		median(one), MANY, median(many), median(beside), MANY, median(batch),
+		event.body_bytes);
 	free((void *)event.body);
 	return 0;
 }
