@@ -2,6 +2,7 @@
 /* Deploying: see deploy.h. */
 #include "daemon/deploy.h"
 
+#include "daemon/async.h"
 #include "daemon/clock.h"
 #include "daemon/freeze.h"
 #include "daemon/log.h"
@@ -220,9 +221,8 @@ static int make_files(struct function *function, const struct deployment *deploy
 	if (!function->root_path || !function->snapshot_path)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	/* A program may be written over; an image never is. */
-	error = deployment->config->raw_root
-		? copy_file(deployment->image, function->root_path)
-		: link_file(deployment->image, function->root_path);
+	error = deployment->config->raw_root ? copy_file(deployment->image, function->root_path)
+					     : link_file(deployment->image, function->root_path);
 	if (error)
 		return df_err_set(err, error, "taking the image %s failed: %s", deployment->image,
 			df_errno_text(error));
@@ -418,6 +418,8 @@ int deploy_remove(const char *name, const char *version, struct df_err *err)
 	error = state_remove_function(name, version, err);
 	if (!error && !registry_remove(name, version))
 		error = df_err_set(err, -ENOENT, "there is no function named %s", name);
+	if (!error && !version)
+		async_forget(name);
 	end_turn(&turn);
 	return error;
 }

@@ -36,6 +36,7 @@ struct waiter {
 static struct {
 	struct dispatch_settings settings;
 	unsigned int processors;
+	unsigned int waiting; /* atomic: callers in all queues */
 } dispatch;
 
 static const char *const result_texts[CALL_RESULTS] = {
@@ -206,8 +207,10 @@ static struct instance *wait_in_queue(struct function *function, struct waiter *
 	else
 		TAILQ_INSERT_TAIL(&function->waiters, waiter, link);
 	function->waiting++;
+	__atomic_add_fetch(&dispatch.waiting, 1, __ATOMIC_RELAXED);
 	(void)pthread_cond_timedwait(&waiter->wake, &function->lock, &until);
 	function->waiting--;
+	__atomic_sub_fetch(&dispatch.waiting, 1, __ATOMIC_RELAXED);
 	if (!waiter->instance)
 		TAILQ_REMOVE(&function->waiters, waiter, link);
 	return waiter->instance;
@@ -531,4 +534,5 @@ json_t *dispatch_processes(void)
 void dispatch_gauges(struct dispatch_gauges *gauges)
 {
 	keeper_gauges(gauges);
+	gauges->waiting = __atomic_load_n(&dispatch.waiting, __ATOMIC_RELAXED);
 }

@@ -2,6 +2,7 @@
 /* Calling functions over HTTP: /fn/NAME; and /metrics, /healthz. See docs/reference-http.md. */
 #include "daemon/faces.h"
 
+#include "daemon/async.h"
 #include "daemon/http_request.h"
 #include "daemon/metrics.h"
 #include "host/attributes.h"
@@ -163,12 +164,48 @@ static enum MHD_Result send_reply(struct request *request, const struct function
 
 /* --- calls --- */
 
+/* Does the client want an answer before the event was run (RFC 7240)? */
+static bool wants_async(const struct request *request)
+{
+	const char *prefer = http_header(request, "Prefer");
+
+	return prefer && strstr(prefer, "respond-async");
+}
+
+static enum MHD_Result put_event(struct request *request, const struct function *function,
+	const struct call *call)
+{
+	const char *version = function->version;
+	struct df_err err = {0};
+	struct call whole = *call;
+	int error = call->body_fd >= 0 ? http_whole_body(request, &whole.body) : 0;
+
+	if (!error)
+		error = async_put(function->config->name,
+			strcmp(version, FUNCTION_LATEST) == 0 ? NULL : version, &whole, &err);
+	switch (error) {
+	case 0:
+		return http_send_json(request, MHD_HTTP_ACCEPTED,
+			json_pack("{s:s}", "request_id", request->id));
+	case -EFBIG:
+		return http_send_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "TooLarge", "%s",
+			err.text);
+	case -EDQUOT:
+		return http_send_error(request, MHD_HTTP_TOO_MANY_REQUESTS, "Busy", "%s", err.text);
+	default:
+		return http_send_error(request, MHD_HTTP_INSUFFICIENT_STORAGE, "Failed", "%s",
+			err.text);
+	}
+}
+
 static enum MHD_Result call_function(struct request *request, struct function *function,
 	const struct call *call)
 {
 	struct call_reply reply;
 	enum MHD_Result result;
 
+	if (wants_async(request))
+		return put_event(request, function, call);
 	if (dispatch_call(function, call, &reply) == CALL_OK)
 		result = send_reply(request, function, &reply);
 	else

@@ -110,22 +110,13 @@ static void add_attributes(const struct request *request, const struct function 
 		(void)!df_attributes_add(attributes, "lambda.client-context", context);
 }
 
-static enum MHD_Result call_now(struct request *request, struct function *function)
+static enum MHD_Result call_now(struct request *request, struct function *function,
+	const struct call *call)
 {
-	DF_STR struct df_str attributes = DF_STR_EMPTY;
 	struct call_reply reply;
 	enum MHD_Result result;
-	struct call call = {
-		.request_id = request->id,
-		.body = request->body,
-		.body_fd = request->body_fd,
-		.body_bytes = request->body_bytes,
-	};
 
-	add_attributes(request, function, &attributes);
-	call.attributes = attributes.data;
-	call.attribute_bytes = attributes.length;
-	switch (dispatch_call(function, &call, &reply)) {
+	switch (dispatch_call(function, call, &reply)) {
 	case CALL_OK:
 	case CALL_FUNCTION_ERROR:
 	case CALL_TIMEOUT:
@@ -136,6 +127,30 @@ static enum MHD_Result call_now(struct request *request, struct function *functi
 	}
 	call_release(&reply);
 	return result;
+}
+
+static enum MHD_Result invoke_as(struct request *request, struct function *function,
+	const struct lambda_target *target, const char *type)
+{
+	DF_STR struct df_str attributes = DF_STR_EMPTY;
+	struct call call = {
+		.request_id = request->id,
+		.body = request->body,
+		.body_fd = request->body_fd,
+		.body_bytes = request->body_bytes,
+	};
+
+	if (type && strcmp(type, "DryRun") == 0)
+		return lambda_send(request, MHD_HTTP_NO_CONTENT, NULL);
+	add_attributes(request, function, &attributes);
+	call.attributes = attributes.data;
+	call.attribute_bytes = attributes.length;
+	if (!type || strcmp(type, "RequestResponse") == 0)
+		return call_now(request, function, &call);
+	if (strcmp(type, "Event") == 0)
+		return lambda_put_event(request, target, &call);
+	return lambda_send_error(request, MHD_HTTP_BAD_REQUEST, "InvalidParameterValueException",
+		"there is no invocation type %.100s", type);
 }
 
 static enum MHD_Result invoke(struct request *request)
@@ -150,17 +165,7 @@ static enum MHD_Result invoke(struct request *request)
 	function = lambda_find(request, &target, &result);
 	if (!function)
 		return result;
-	if (!type || strcmp(type, "RequestResponse") == 0)
-		result = call_now(request, function);
-	else if (strcmp(type, "DryRun") == 0)
-		result = lambda_send(request, MHD_HTTP_NO_CONTENT, NULL);
-	else if (strcmp(type, "Event") == 0)
-		result = lambda_send_error(request, MHD_HTTP_NOT_IMPLEMENTED,
-			"NotImplementedException", "Events are not there yet; use RequestResponse");
-	else
-		result = lambda_send_error(request, MHD_HTTP_BAD_REQUEST,
-			"InvalidParameterValueException", "there is no invocation type %.100s",
-			type);
+	result = invoke_as(request, function, &target, type);
 	function_unref(function);
 	return result;
 }
@@ -315,6 +320,9 @@ const struct route face_lambda[] = {
 	{"DELETE", FUNCTIONS "/*/aliases/*", FACE_BOTH, lambda_delete_alias},
 	{"PUT", "/2017-10-31/functions/*/concurrency", FACE_BOTH, lambda_put_concurrency},
 	{"DELETE", "/2017-10-31/functions/*/concurrency", FACE_BOTH, lambda_delete_concurrency},
+	{"PUT POST", "/2019-09-25/functions/*/event-invoke-config", FACE_BOTH, lambda_put_async},
+	{"GET", "/2019-09-25/functions/*/event-invoke-config", FACE_BOTH, lambda_get_async},
+	{"DELETE", "/2019-09-25/functions/*/event-invoke-config", FACE_BOTH, lambda_delete_async},
 	{"GET", "/2019-09-30/functions/*/concurrency", FACE_BOTH, get_concurrency},
 	{0},
 };

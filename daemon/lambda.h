@@ -62,4 +62,11 @@ enum MHD_Result lambda_get_alias(struct request *request);
 enum MHD_Result lambda_update_alias(struct request *request);
 enum MHD_Result lambda_delete_alias(struct request *request);
 
+/* Asynchronous calls (lambda_async.c). The call's attributes are set. */
+enum MHD_Result lambda_put_event(struct request *request, const struct lambda_target *target,
+	struct call *call);
+enum MHD_Result lambda_put_async(struct request *request);
+enum MHD_Result lambda_get_async(struct request *request);
+enum MHD_Result lambda_delete_async(struct request *request);
+
 #endif

@@ -3,6 +3,7 @@
  * dayflyd: serves functions over HTTP. This file reads the command line, starts the parts in order, waits for a signal, and stops
  * them in the other order.
  */
+#include "daemon/async.h"
 #include "daemon/clock.h"
 #include "daemon/deploy.h"
 #include "daemon/faces.h"
@@ -27,6 +28,8 @@
 #include <unistd.h>
 
 #define HOSTS_MAX 32
+#define NETWORKS_MAX 32
+#define ASYNC_WORKERS 16u
 #define STOP_LIMIT_MS 30000u
 
 enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_USAGE = 2 };
@@ -37,6 +40,8 @@ struct options {
 	char *state;
 	const char *hosts[HOSTS_MAX + 1];
 	size_t host_count;
+	struct destination_network networks[NETWORKS_MAX]; /* that webhooks may reach */
+	size_t network_count;
 	unsigned int idle_ms, instances, prepared, queue, queue_ms, connections, body_mib;
 	enum log_level log_level;
 	bool no_jail, help, version;
@@ -61,6 +66,7 @@ static void print_help(void)
 	       "Serves functions: http://127.0.0.1:8080/fn/NAME calls one, `dayfly deploy` makes one.\n\n"
 	       "  --listen ADDRESS:PORT  where calls are taken (default 127.0.0.1:8080; port 0: any)\n"
 	       "  --host NAME            a name that this machine may be called; may be repeated\n"
+	       "  --webhook-allow NET    addresses that webhooks may reach although they are not public\n"
 	       "  --state DIR            functions and settings (default ~/.local/share/dayfly)\n"
 	       "  --idle SECONDS         a function's processes end after that long (default 30)\n"
 	       "  --instances COUNT      microVMs at the same time, of all functions (default 128)\n"
@@ -128,6 +134,12 @@ static bool add_host(struct options *o, const char *name)
 	return true;
 }
 
+static bool add_network(struct options *o, const char *text)
+{
+	return o->network_count < NETWORKS_MAX &&
+		destination_network_parse(text, &o->networks[o->network_count++]) == 0;
+}
+
 static bool set_option(struct options *o, int option, const char *value)
 {
 	switch (option) {
@@ -135,6 +147,8 @@ static bool set_option(struct options *o, int option, const char *value)
 		return read_listen(o, value);
 	case 'h':
 		return add_host(o, value);
+	case 'w':
+		return add_network(o, value);
 	case 's':
 		free(o->state);
 		o->state = strdup(value);
@@ -166,8 +180,10 @@ static bool set_option(struct options *o, int option, const char *value)
 static int read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {{"listen", required_argument, NULL, 'l'},
-		{"host", required_argument, NULL, 'h'}, {"state", required_argument, NULL, 's'},
-		{"idle", required_argument, NULL, 'i'}, {"instances", required_argument, NULL, 'n'},
+		{"host", required_argument, NULL, 'h'},
+		{"webhook-allow", required_argument, NULL, 'w'},
+		{"state", required_argument, NULL, 's'}, {"idle", required_argument, NULL, 'i'},
+		{"instances", required_argument, NULL, 'n'},
 		{"prepared", required_argument, NULL, 'p'}, {"queue", required_argument, NULL, 'q'},
 		{"queue-time", required_argument, NULL, 't'},
 		{"connections", required_argument, NULL, 'c'},
@@ -277,9 +293,21 @@ static int start_dispatch(const struct options *o, const struct paths *paths, st
 	return dispatch_init(&dispatching, err);
 }
 
+static int start_async(const struct options *o, struct df_err *err)
+{
+	const struct async_options options = {
+		.workers = ASYNC_WORKERS,
+		.allowed = o->networks,
+		.allowed_count = o->network_count,
+	};
+
+	return async_init(&options, err);
+}
+
 static int start_http(const struct options *o, const struct paths *paths, struct df_err *err)
 {
-	static const struct route *const tables[] = {face_invoke, face_manage, face_lambda, NULL};
+	static const struct route *const tables[] = {
+		face_invoke, face_manage, face_dead, face_lambda, NULL};
 	const struct http_settings settings = {
 		.address = o->address,
 		.port = o->port,
@@ -328,6 +356,8 @@ static int serve(const struct options *o, const struct paths *paths, const sigse
 	if (!error)
 		error = state_load(err);
 	if (!error)
+		error = start_async(o, err);
+	if (!error)
 		error = start_http(o, paths, err);
 	if (!error) {
 		print_start(o);
@@ -335,6 +365,7 @@ static int serve(const struct options *o, const struct paths *paths, const sigse
 		log_line(LOG_LEVEL_INFO, "stopping");
 		http_stop(STOP_LIMIT_MS);
 	}
+	async_deinit();
 	registry_deinit();
 	dispatch_deinit();
 	return error;

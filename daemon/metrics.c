@@ -2,6 +2,8 @@
 /* Counters: see metrics.h. */
 #include "daemon/metrics.h"
 
+#include "daemon/async.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,15 +182,16 @@ static void write_histogram(struct df_str *text, const char *name, const char *h
 	}
 }
 
-static void write_gauge(struct df_str *text, const char *name, const char *help, unsigned int value)
+static void write_gauge(struct df_str *text, const char *name, const char *help, uint64_t value)
 {
 	head(text, name, "gauge", help);
-	df_str_addf(text, "dayfly_%s %u\n", name, value);
+	df_str_addf(text, "dayfly_%s %" PRIu64 "\n", name, value);
 }
 
 static void write_gauges(struct df_str *text)
 {
 	struct dispatch_gauges gauges;
+	struct queue_gauges queue;
 
 	dispatch_gauges(&gauges);
 	write_gauge(text, "processes", "Monitor processes that serve a function.",
@@ -196,6 +199,10 @@ static void write_gauges(struct df_str *text)
 	write_gauge(text, "prepared", "Monitors that wait for a function.", gauges.prepared);
 	write_gauge(text, "instances", "MicroVMs.", gauges.instances);
 	write_gauge(text, "instances_busy", "MicroVMs that have an event.", gauges.busy);
+	queue_gauges(async_queue(), NULL, &queue);
+	write_gauge(text, "async_ready", "Asynchronous events that wait.", queue.ready);
+	write_gauge(text, "async_running", "Asynchronous events that run.", queue.leased);
+	write_gauge(text, "async_dead", "Dead letters.", queue.dead);
 	write_gauge(text, "waiting", "Callers that wait for a microVM.", gauges.waiting);
 }
 

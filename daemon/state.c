@@ -362,6 +362,33 @@ int state_remove_alias(const char *name, const char *alias, struct df_err *err)
 	return error;
 }
 
+char *state_get_setting(const char *key)
+{
+	sqlite3_stmt *statement = NULL;
+	char *value = NULL;
+
+	pthread_mutex_lock(&state.lock);
+	if (sqlite3_prepare_v2(state.database, "SELECT value FROM settings WHERE key=?", -1,
+		    &statement, NULL) == SQLITE_OK &&
+		sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC) == SQLITE_OK &&
+		sqlite3_step(statement) == SQLITE_ROW)
+		value = strdup((const char *)sqlite3_column_text(statement, 0));
+	sqlite3_finalize(statement);
+	pthread_mutex_unlock(&state.lock);
+	return value;
+}
+
+int state_put_setting(const char *key, const char *value, struct df_err *err)
+{
+	int error;
+
+	pthread_mutex_lock(&state.lock);
+	error = value ? change(err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "tt", key, value)
+		      : change(err, "DELETE FROM settings WHERE key=?", "t", key);
+	pthread_mutex_unlock(&state.lock);
+	return error;
+}
+
 /* --- loading --- */
 
 static const char *column(sqlite3_stmt *row, int index)

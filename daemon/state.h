@@ -61,4 +61,11 @@ int state_put_alias(const char *name, const struct alias *alias, struct df_err *
 int state_remove_alias(const char *name, const char *alias, struct df_err *err)
 	__attribute__((warn_unused_result));
 
+/* A setting's text, to be freed; NULL: there is none. */
+char *state_get_setting(const char *key) __attribute__((warn_unused_result));
+
+/* Sets it, or removes it with NULL. Returns 0 or -EIO with *err set. */
+int state_put_setting(const char *key, const char *value, struct df_err *err)
+	__attribute__((warn_unused_result));
+
 #endif
