@@ -13,7 +13,7 @@
 
 /*
  * Makes `name` (no '/') in the directory `directory_fd` with `length` bytes; an older file is replaced. Returns 0 or -errno;
- * after an error nothing of it is left but the older file.
+ * after an error the older file is there, unless it was the directory that could not be synchronised.
  */
 int durable_write(int directory_fd, const char *name, const void *bytes, size_t length)
 	__attribute__((warn_unused_result));

@@ -133,15 +133,24 @@ static int prepare(sqlite3 *database, const char *sql, sqlite3_stmt **prepared, 
 	return code == SQLITE_OK ? 0 : database_error(database, err);
 }
 
+/*
+ * Makes the file, for its mode; SQLite gives its other files the same one. The descriptor is closed before SQLite opens the file: closing
+ * any descriptor of a file gives up all the locks that the process has on it (fcntl(2)), SQLite's too.
+ */
+static int make_file(const char *path, struct df_err *err)
+{
+	DF_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? df_err_set(err, -errno, "cannot open %s: %s", path, df_errno_text(errno))
+		      : 0;
+}
+
 static int open_database(struct store *store, const char *path, struct df_err *err)
 {
-	/* Made here for the mode; SQLite gives its other files the same one. */
-	DF_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int error;
+	int error = make_file(path, err);
 
-	if (fd < 0)
-		return df_err_set(err, -errno, "cannot open %s: %s", path, df_errno_text(errno));
-	error = connect_to(path, &store->writer, err);
+	if (error == 0)
+		error = connect_to(path, &store->writer, err);
 	if (error == 0)
 		error = check_schema(store->writer, err);
 	if (error == 0)

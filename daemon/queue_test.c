@@ -522,6 +522,34 @@ static void test_damaged(void **state)
 	queue_close(queue);
 }
 
+/* Another process must find the database locked, or it would take the log away when it is done with looking at it. */
+static int look_in(void)
+{
+	DF_FREE char *path = df_path_join(directory, "queue.db");
+	DF_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0)
+		return 1;
+	return lock.l_type == F_UNLCK ? 2 : 0;
+}
+
+static void test_database_in_use(void **state)
+{
+	struct queue *queue = open_queue();
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(look_in());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	queue_close(queue);
+}
+
 struct worker {
 	struct queue *queue;
 	pthread_t thread;
@@ -769,6 +797,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_wake),
 		cmocka_unit_test(test_lanes_order),
+		cmocka_unit_test(test_database_in_use),
 		cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_refused),
