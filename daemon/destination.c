@@ -164,42 +164,48 @@ static void add_base64(struct df_str *record, const unsigned char *bytes, size_t
 
 static bool is_json(const char *bytes, size_t length)
 {
-	json_t *json = json_loadb(bytes, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_t *json = json_loadb(bytes, length,
+		JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
 	bool good = json != NULL;
 
 	json_decref(json);
 	return good;
 }
 
+/* As a JSON string, or in base64 if it is no UTF-8. */
+static void add_bytes(struct df_str *record, const char *bytes, size_t length)
+{
+	json_t *text = json_stringn(bytes, length);
+	char *dumped = text ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
+
+	if (dumped)
+		df_str_add(record, dumped);
+	else
+		add_base64(record, (const unsigned char *)bytes, length);
+	free(dumped);
+	json_decref(text);
+}
+
 static void add_payload(struct df_str *record, const char *key, const char *bytes, size_t length)
 {
-	json_t *text;
+	size_t start, given = length;
 
 	df_str_addf(record, ",\"%s\":", key);
+	start = record->length;
 	/* A comma is put after it by what follows, unless it ends in a new line. */
 	while (length > 0 && strchr(" \t\r\n", bytes[length - 1]) && bytes[length - 1])
 		length--;
-	if (length == 0) {
+	if (length == 0)
 		df_str_add(record, "null");
-		return;
-	}
-	if (is_json(bytes, length)) {
+	else if (is_json(bytes, length))
 		df_str_add_bytes(record, bytes, length);
-		return;
+	else
+		add_bytes(record, bytes, length);
+	/* A record must fit the queue, or the event that it tells of would never end. */
+	if (!record->failed && record->length - start > DESTINATION_PAYLOAD_MAX) {
+		df_str_cut(record, start);
+		df_str_addf(record, "{\"omitted\":%zu}", given);
 	}
-	text = json_stringn(bytes, length);
-	if (text) {
-		char *dumped = json_dumps(text, JSON_ENCODE_ANY);
-
-		if (dumped)
-			df_str_add(record, dumped);
-		else
-			record->failed = true;
-		free(dumped);
-		json_decref(text);
-		return;
-	}
-	add_base64(record, (const unsigned char *)bytes, length);
 }
 
 static const char *condition(enum queue_reason reason)

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #define DESTINATION_MAX 1024 /* characters of a destination's text */
+#define DESTINATION_PAYLOAD_MAX (24u << 20) /* bytes that a payload may have in a record, as JSON */
 #define DESTINATION_TIMEOUT_MS 10000
 #define DESTINATION_REPLY_MAX 65536 /* bytes of a webhook's answer that are read */
 
@@ -65,7 +66,7 @@ struct destination_outcome {
 
 /*
  * Appends the record, JSON. Payloads that are JSON are put in as they are, others as a JSON string, and if they are no UTF-8 as
- * {"base64": "..."}. Memory: record->failed.
+ * {"base64": "..."}; those that are larger than DESTINATION_PAYLOAD_MAX then are {"omitted": BYTES}. Memory: record->failed.
  */
 void destination_record(struct df_str *record, const struct destination_outcome *outcome);
 

@@ -163,6 +163,30 @@ static void test_record(void **state)
 		START("RetriesExhausted") "{\"base64\":\"gIGC\"}}");
 }
 
+static void test_large_payloads(void **state)
+{
+	static char body[5u << 20];
+	struct queue_event of = {
+		.request_id = "id", .function = "f", .body = body, .body_bytes = sizeof(body)};
+	const struct destination_outcome outcome = {.event = &of, .function_arn = "arn:f"};
+	DF_STR struct df_str record = DF_STR_EMPTY;
+
+	(void)state;
+	/* Each byte takes six as JSON. */
+	destination_record(&record, &outcome);
+	assert_non_null(strstr(df_str_text(&record), "\"requestPayload\":{\"omitted\":5242880}}"));
+	df_str_clear(&record);
+	of.body_bytes = (4u << 20) - 1;
+	destination_record(&record, &outcome);
+	assert_null(strstr(df_str_text(&record), "omitted"));
+	assert_true(record.length > 6u * ((4u << 20) - 1));
+	df_str_clear(&record);
+	of.body = "123456789012345678901234567890";
+	of.body_bytes = 30;
+	destination_record(&record, &outcome);
+	assert_non_null(strstr(df_str_text(&record), ":123456789012345678901234567890}"));
+}
+
 static void test_next(void **state)
 {
 	struct destination function = {.kind = DESTINATION_FUNCTION, .value = "g:live"};
@@ -432,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_large_payloads),
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_addresses),
