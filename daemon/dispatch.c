@@ -73,7 +73,8 @@ void dispatch_deinit(void)
 
 static void use(struct instance *instance)
 {
-	instance->process->busy++;
+	/* The keeper reads it without the lock. */
+	__atomic_add_fetch(&instance->process->busy, 1, __ATOMIC_RELAXED);
 	instance->process->function->busy++;
 }
 
@@ -290,9 +291,10 @@ static void give_back(struct instance *instance, uint64_t now_ns)
 	bool end;
 
 	pthread_mutex_lock(&function->lock);
-	process->busy--;
+	__atomic_sub_fetch(&process->busy, 1, __ATOMIC_RELAXED);
 	function->busy--;
-	process->last_used_ns = function->freed_ns = now_ns;
+	__atomic_store_n(&process->last_used_ns, now_ns, __ATOMIC_RELAXED);
+	function->freed_ns = now_ns;
 	process->events++;
 	if (!process->leaving && keeper_wants_back(function->instances))
 		process_withdraw(process);

@@ -206,14 +206,17 @@ static unsigned int count_functions(void)
 static bool reclaim(const struct function *hungry)
 {
 	struct process *process, *best = NULL;
+	uint64_t oldest_ns = UINT64_MAX;
 
-	TAILQ_FOREACH(process, &keeper.processes, all_link)
-	{
+	TAILQ_FOREACH (process, &keeper.processes, all_link) {
 		/* Read without the function's lock: a guess, which try_end checks. */
-		if (process->function != hungry &&
-			__atomic_load_n(&process->busy, __ATOMIC_RELAXED) == 0 &&
-			(!best || process->last_used_ns < best->last_used_ns))
-			best = process;
+		uint64_t used_ns = __atomic_load_n(&process->last_used_ns, __ATOMIC_RELAXED);
+
+		if (process->function == hungry || used_ns >= oldest_ns ||
+			__atomic_load_n(&process->busy, __ATOMIC_RELAXED) > 0)
+			continue;
+		best = process;
+		oldest_ns = used_ns;
 	}
 	if (!best || !try_end(best, clock_now_ns(), 0))
 		return false;
