@@ -133,11 +133,11 @@ struct ending {
 
 static struct function *find(const char *function)
 {
-	struct lambda_target target;
+	char name[FUNCTION_NAME_MAX + 1], qualifier[129] = "";
 
-	if (!face_name(function, strlen(function), target.name, target.qualifier))
+	if (!face_name(function, strlen(function), name, qualifier))
 		return NULL;
-	return registry_find(target.name, *target.qualifier ? target.qualifier : NULL);
+	return registry_find(name, *qualifier ? qualifier : NULL);
 }
 
 static void make_record(const struct queue_event *event, const struct ending *ending,

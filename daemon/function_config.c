@@ -67,7 +67,9 @@ static int read_path(const char *key, const json_t *value, char **into, struct d
 {
 	int error = read_text(key, value, into, err);
 
-	return error || **into == '/' ? error : wrong(key, "an absolute path", err);
+	if (error)
+		return error;
+	return *into && **into == '/' ? 0 : wrong(key, "an absolute path", err);
 }
 
 struct range {

@@ -208,7 +208,8 @@ static bool reclaim(const struct function *hungry)
 	struct process *process, *best = NULL;
 	uint64_t oldest_ns = UINT64_MAX;
 
-	TAILQ_FOREACH (process, &keeper.processes, all_link) {
+	TAILQ_FOREACH(process, &keeper.processes, all_link)
+	{
 		/* Read without the function's lock: a guess, which try_end checks. */
 		uint64_t used_ns = __atomic_load_n(&process->last_used_ns, __ATOMIC_RELAXED);
 

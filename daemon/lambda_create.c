@@ -122,12 +122,14 @@ static enum MHD_Result send_deployed(struct request *request, const struct lambd
 	const json_t *wanted, unsigned int status)
 {
 	struct function *function = NULL;
-	enum MHD_Result result;
+	enum MHD_Result result = MHD_NO;
 	struct df_err err = {0};
 
-	if (!json_is_true(json_object_get(wanted, "Publish")) ||
-		deploy_publish(target->name, NULL, &function, &err))
+	if (!json_is_true(json_object_get(wanted, "Publish")))
 		function = lambda_find(request, target, &result);
+	else if (deploy_publish(target->name, NULL, &function, &err))
+		return lambda_send_error(request, MHD_HTTP_CONFLICT, "ResourceConflictException",
+			"%s", err.text);
 	if (!function)
 		return result;
 	result = lambda_send(request, status, lambda_configuration(function));

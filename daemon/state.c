@@ -130,7 +130,7 @@ static int create_schema(struct df_err *err)
 
 static int check_schema(struct df_err *err)
 {
-	long long version, application, tables;
+	long long version = 0, application = 0, tables = 0;
 	int error = read_number("PRAGMA user_version", &version, err);
 
 	if (!error)
