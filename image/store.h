@@ -28,7 +28,6 @@
 
 #define IMAGE_DIGEST_BYTES 72 /* "sha256:", 64 hexadecimal digits, the terminator */
 #define IMAGE_NAME_MAX 128 /* "name:tag" without the terminator */
-#define IMAGE_VARIANT_MAX 64
 #define IMAGE_FEATURES_MAX 256
 #define IMAGE_AGE_S 3600 /* image_store_collect: a good age */
 
@@ -133,9 +132,9 @@ int image_store_read_layer(struct image_store *store, const struct image_info *i
 	__attribute__((warn_unused_result));
 
 /*
- * Keeps the snapshot in `fd` for an image, in place of an earlier one of the same variant. `variant` (up to IMAGE_VARIANT_MAX
- * letters, digits, '-', '_', '.'; "" is one too) tells apart snapshots of one image that were frozen with
- * different secrets, for example by the function's name. The file becomes a link, as a root does, and should have mode 0600.
+ * Keeps the snapshot in `fd` for an image, in place of an earlier one of the same variant. `variant` (a function's name, or what
+ * image_name_is_good allows behind a colon; "" is one too) tells apart snapshots of one image that were frozen with different
+ * secrets. The file becomes a link, as a root does, so nobody changes it later, and it should have mode 0600.
  */
 int image_store_put_snapshot(struct image_store *store, const struct image_info *image,
 	const char *variant, int fd, struct image_blob *blob, struct df_err *err)

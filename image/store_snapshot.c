@@ -4,6 +4,7 @@
  * layer, and an entry of the index without a name: what copies images by their names does not see it.
  */
 #include "host/str.h"
+#include "image/manifest.h"
 #include "image/manifest_values.h"
 #include "image/store_private.h"
 
@@ -30,7 +31,8 @@ static bool is_wanted(const json_t *entry, const void *context)
 
 static int check_variant(const char *variant, struct df_err *err)
 {
-	if (*variant && (!value_is_tag(variant) || strlen(variant) > IMAGE_VARIANT_MAX))
+	/* A function's name is one, too. */
+	if (*variant && !value_is_tag(variant) && !manifest_name_is_good(variant))
 		return df_err_set(err, -EINVAL,
 			"%.80s cannot name a snapshot: letters and digits, with single '-', '_' or '.' "
 			"between them",
