@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -435,6 +437,66 @@ static void test_together(void **state)
 	assert_int_equal(check(f), 0);
 }
 
+/* A writer that is killed at any moment leaves a good store, in which its name has the old image or the new one. */
+static void test_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct image_info image, found;
+	struct image_collected gone;
+
+	assert_int_equal(add(f, "a", PROGRAM, &image), 0);
+	for (long round = 0; round < 15; round++) {
+		const struct timespec moment = {.tv_nsec = (round * 7919 % 40) * 1000000};
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			for (char text[] = PROGRAM "a";; text[strlen(PROGRAM)] ^= 1) {
+				if (add(f, "a", text, &image) < 0)
+					_exit(1);
+			}
+		}
+		nanosleep(&moment, NULL);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(image_store_resolve(f->store, "a", &found, &f->err), 0);
+		assert_int_equal(image_store_collect(f->store, 0, &gone, &f->err), 0);
+		assert_int_equal(check(f), 0);
+	}
+}
+
+/* No room for more than 100 bytes in a file: adding fails, what was there stays. */
+static void test_no_room(void **state)
+{
+	struct fixture *f = *state;
+	struct image_info image;
+	pid_t pid;
+	int status;
+
+	assert_int_equal(add(f, "a", PROGRAM, &image), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct rlimit limit = {100, 100};
+
+		signal(SIGXFSZ, SIG_IGN);
+		if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+			_exit(1);
+		/* The root is small enough; the OCI manifest is not. */
+		_exit(add(f, "b", PROGRAM "!", &image) == -EFBIG &&
+					strstr(f->err.text, "the file is too large")
+				? 0
+				: 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(image_store_resolve(f->store, "b", &image, &f->err), -ENOENT);
+	assert_int_equal(image_store_resolve(f->store, "a", &image, &f->err), 0);
+	assert_int_equal(check(f), 0);
+}
+
 /* --- directories that are something else --- */
 
 static int open_at(struct fixture *f, const char *path)
@@ -657,6 +719,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_snapshots, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_collect, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_together, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_open, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged_root, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged_manifest, set_up, tear_down),
