@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * bench-http-static: the HTTP library of dayflyd, set up as dayflyd does (a thread per connection), with nothing behind it: takes
+ * a body and answers with 100 bytes. Prints its port; ends with its standard input.
+ */
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *body, size_t *body_bytes, void **state)
+{
+	static char reply[100] = {'x'};
+	static int seen;
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	(void)context, (void)url, (void)method, (void)version, (void)body;
+	if (!*state) {
+		*state = &seen;
+		return MHD_YES;
+	}
+	if (*body_bytes) {
+		*body_bytes = 0;
+		return MHD_YES;
+	}
+	response = MHD_create_response_from_buffer(sizeof(reply), reply, MHD_RESPMEM_PERSISTENT);
+	result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+int main(void)
+{
+	struct sockaddr_in on = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct MHD_Daemon *daemon =
+		MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0,
+			NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &on, MHD_OPTION_END);
+	char byte;
+
+	if (!daemon)
+		return 1;
+	printf("%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+	fflush(stdout);
+	(void)!read(0, &byte, 1);
+	MHD_stop_daemon(daemon);
+	return 0;
+}
