@@ -5,6 +5,7 @@
 #include "daemon/clock.h"
 #include "daemon/deploy.h"
 #include "daemon/metrics.h"
+#include "daemon/source.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"
 
@@ -184,15 +185,35 @@ static int take_event(json_t *json, unsigned char **event, size_t *bytes, struct
 	return 0;
 }
 
-static int take_image(json_t *json, char **image, struct df_err *err)
+/* "image_name": what the image's manifest says, with the other keys in its place. */
+static int take_stored(json_t *json, struct source *source, struct df_err *err)
+{
+	const char *name = json_string_value(json_object_get(json, "image_name"));
+	int error;
+
+	if (!name || json_object_get(json, "image"))
+		return df_err_set(err, -EINVAL,
+			"image_name must be a string, and image be left out");
+	error = source_open(name, source, err);
+	if (!error) {
+		(void)json_object_del(json, "image_name");
+		(void)json_object_update_missing(json, source->config);
+	}
+	return error == -ENOENT ? df_err_set(err, -EINVAL, "%s", err->text) : error;
+}
+
+/* Finds the root image: source->root_path. */
+static int take_image(json_t *json, struct source *source, struct df_err *err)
 {
 	const char *path = json_string_value(json_object_get(json, "image"));
 
+	if (json_object_get(json, "image_name"))
+		return take_stored(json, source, err);
 	if (!path || *path != '/')
 		return df_err_set(err, -EINVAL, "image must be the absolute path of a root image");
-	*image = strdup(path);
+	source->root_path = strdup(path);
 	(void)json_object_del(json, "image");
-	return *image ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+	return source->root_path ? 0 : df_err_set(err, -ENOMEM, "out of memory");
 }
 
 static enum MHD_Result answer_deploy(struct request *request, const char *name,
@@ -226,22 +247,29 @@ static enum MHD_Result answer_deploy(struct request *request, const char *name,
 static enum MHD_Result deploy_json(struct request *request, const char *name, json_t *json)
 {
 	DF_FREE unsigned char *event = NULL;
-	DF_FREE char *image = NULL;
+	struct source source = {.root_path = NULL};
 	struct deployment deployment = {.config = NULL};
 	struct df_err err = {0};
+	enum MHD_Result result;
 	int error = take_event(json, &event, &deployment.event_bytes, &err);
 
 	if (!error)
-		error = take_image(json, &image, &err);
+		error = take_image(json, &source, &err);
 	if (!error)
 		error = function_config_parse(name, json, &deployment.config, &err);
-	if (error)
-		return http_send_error(request,
-			error == -ENOTSUP ? MHD_HTTP_NOT_IMPLEMENTED : MHD_HTTP_BAD_REQUEST,
-			error == -ENOTSUP ? "NotImplemented" : "BadRequest", "%s", err.text);
-	deployment.image = image;
-	deployment.event = event;
-	return answer_deploy(request, name, deploy(&deployment, &err), &err);
+	if (error) {
+		bool absent = error == -ENOTSUP;
+
+		result = http_send_error(request,
+			absent ? MHD_HTTP_NOT_IMPLEMENTED : MHD_HTTP_BAD_REQUEST,
+			absent ? "NotImplemented" : "BadRequest", "%s", err.text);
+	} else {
+		deployment.image = source.root_path;
+		deployment.event = event;
+		result = answer_deploy(request, name, deploy(&deployment, &err), &err);
+	}
+	source_deinit(&source);
+	return result;
 }
 
 static enum MHD_Result put_function(struct request *request)

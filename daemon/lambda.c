@@ -250,6 +250,8 @@ json_t *lambda_configuration(const struct function *f)
 	char arn[LAMBDA_ARN_MAX], modified[CLOCK_TEXT_BYTES + 4];
 	/* What the client gave: Role, Runtime, Handler, Environment, CodeSha256 ... */
 	json_t *json = c->lambda ? json_loads(c->lambda, 0, NULL) : NULL;
+	const char *package = json_string_value(json_object_get(json, "PackageType"));
+	bool is_image = package && strcmp(package, "Image") == 0;
 
 	if (!json)
 		json = json_pack("{s:s, s:s, s:s}", "Role",
@@ -267,8 +269,9 @@ json_t *lambda_configuration(const struct function *f)
 				(int)((c->timeout_ms + 999) / 1000), "MemorySize",
 				(int)(c->memory_bytes >> 20), "LastModified", modified,
 				"RevisionId", f->revision, "CodeSize", (json_int_t)f->code_bytes,
-				"PackageType", "Zip", "TracingConfig", "Mode", "PassThrough",
-				"Architectures", "x86_64", "EphemeralStorage", "Size", 512))) {
+				"PackageType", is_image ? "Image" : "Zip", "TracingConfig", "Mode",
+				"PassThrough", "Architectures", "x86_64", "EphemeralStorage",
+				"Size", 512))) {
 		json_decref(json);
 		return NULL;
 	}

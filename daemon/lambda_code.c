@@ -2,10 +2,12 @@
 /* Code that Lambda's clients send: see lambda_code.h. */
 #include "daemon/lambda_code.h"
 
+#include "daemon/source.h"
 #include "daemon/state.h"
 #include "daemon/unzip.h"
 #include "host/child.h"
 #include "host/cleanup.h"
+#include "host/path.h"
 #include "host/write.h"
 
 #include <errno.h>
@@ -81,6 +83,7 @@ static int unpack(const char *archive, struct lambda_code *code, struct df_err *
 		error = explain(result.exit_status, err);
 	} else {
 		code->path = write_spool(result.output.data, result.output.length, err);
+		code->temporary = true;
 		error = code->path ? 0 : err->code;
 	}
 	df_child_result_deinit(&result);
@@ -96,6 +99,13 @@ static int hash(const void *bytes, size_t length, struct lambda_code *code)
 		return -EIO;
 	EVP_EncodeBlock((unsigned char *)code->sha256, digest, (int)size);
 	return 0;
+}
+
+static json_t *bootstrap_config(void)
+{
+	return json_pack("{s:[s], s:s, s:b, s:[s,s,s], s:s}", "command", "bootstrap", "program",
+		"/bootstrap", "raw_root", 1, "features", "tasks", "events", "signals", "reply_type",
+		"application/json");
 }
 
 int lambda_code_unzip(const json_t *zip_file, struct lambda_code *code, struct df_err *err)
@@ -121,13 +131,38 @@ int lambda_code_unzip(const json_t *zip_file, struct lambda_code *code, struct d
 		return err->code;
 	error = unpack(archive, code, err);
 	unlink(archive);
+	if (!error)
+		code->config = bootstrap_config();
 	return error;
+}
+
+int lambda_code_image(const json_t *image_uri, struct lambda_code *code, struct df_err *err)
+{
+	const char *uri = json_string_value(image_uri);
+	struct source source;
+	int error;
+
+	*code = (struct lambda_code){.path = NULL};
+	if (!uri)
+		return df_err_set(err, -EINVAL, "ImageUri is no string");
+	error = source_open(df_base_name(uri), &source, err);
+	if (!error) {
+		code->path = df_take_ptr(&source.root_path);
+		code->config = json_incref(source.config);
+		(void)json_object_set_new(code->config, "lambda",
+			json_string("{\"PackageType\":\"Image\"}"));
+		snprintf(code->sha256, sizeof(code->sha256), "%s", source.digest);
+	}
+	source_deinit(&source);
+	return error == -ENOENT || error == -ENOTSUP ? df_err_set(err, -EINVAL, "%s", err->text)
+						     : error;
 }
 
 void lambda_code_deinit(struct lambda_code *code)
 {
-	if (code->path)
+	if (code->path && code->temporary)
 		unlink(code->path);
 	free(code->path);
-	code->path = NULL;
+	json_decref(code->config);
+	*code = (struct lambda_code){.path = NULL};
 }

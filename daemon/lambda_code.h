@@ -6,12 +6,15 @@
 #include "host/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #define LAMBDA_CODE_MAX (250u << 20) /* unpacked, as at Amazon's */
 
 struct lambda_code {
-	char *path; /* of a file in the spool; it is removed by lambda_code_deinit */
-	char sha256[64]; /* of the archive, in base64 */
+	char *path; /* of the root image */
+	bool temporary; /* it lies in the spool; lambda_code_deinit removes it */
+	char sha256[96]; /* of the archive, in base64; of an image its digest */
+	json_t *config; /* how it is run, as function_config_parse reads it */
 };
 
 /* Where dayfly-unzip is; borrowed. */
@@ -22,6 +25,10 @@ void lambda_code_init(const char *unzip_path);
  * -errno with *err set. lambda_code_deinit may follow in any case.
  */
 int lambda_code_unzip(const json_t *zip_file, struct lambda_code *code, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* The same for an image of the store (Code.ImageUri): its name, with or without a registry's before it. */
+int lambda_code_image(const json_t *image_uri, struct lambda_code *code, struct df_err *err)
 	__attribute__((warn_unused_result));
 
 void lambda_code_deinit(struct lambda_code *code);

@@ -42,11 +42,10 @@ static json_t *read_object(struct request *request, enum MHD_Result *result)
 
 /* --- a deployment in the making: JSON as function_config_parse reads it --- */
 
+/* What Lambda takes for granted. The code's own says more. */
 static json_t *new_config(void)
 {
-	return json_pack("{s:[s], s:s, s:b, s:[s,s,s], s:i, s:I, s:s, s:s}", "command", "bootstrap",
-		"program", "/bootstrap", "raw_root", 1, "features", "tasks", "events", "signals",
-		"timeout", 3000, "memory", (json_int_t)128 << 20, "reply_type", "application/json",
+	return json_pack("{s:i, s:I, s:s}", "timeout", 3000, "memory", (json_int_t)128 << 20,
 		"lambda", "{}");
 }
 
@@ -106,12 +105,17 @@ static const char *take_settings(json_t *config, const json_t *wanted)
 	return NULL;
 }
 
-static void take_hash(json_t *config, const struct lambda_code *code)
+static void take_program(json_t *config, const struct lambda_code *code)
 {
-	json_t *kept = kept_of(config);
+	json_t *kept = kept_of(config), *more = kept_of(code->config);
 
+	(void)json_object_update(config, code->config);
+	/* It may have been another kind of code before. */
+	(void)json_object_del(kept, "PackageType");
+	(void)json_object_update(kept, more);
 	(void)json_object_set_new(kept, "CodeSha256", json_string(code->sha256));
 	keep(config, kept);
+	json_decref(more);
 	json_decref(kept);
 }
 
@@ -169,17 +173,18 @@ static bool take_code(struct request *request, const json_t *from, struct lambda
 	enum MHD_Result *result)
 {
 	const json_t *zip_file = json_object_get(from, "ZipFile");
+	const json_t *image_uri = json_object_get(from, "ImageUri");
 	struct df_err err = {0};
 	int error;
 
 	*code = (struct lambda_code){.path = NULL};
-	if (!zip_file) {
+	if (!zip_file && !image_uri) {
 		*result = lambda_send_error(request, MHD_HTTP_NOT_IMPLEMENTED,
-			"NotImplementedException",
-			"Only code in a ZipFile is there yet; deploy images with `dayfly deploy`");
+			"NotImplementedException", "Code comes in a ZipFile or as an ImageUri");
 		return false;
 	}
-	error = lambda_code_unzip(zip_file, code, &err);
+	error = zip_file ? lambda_code_unzip(zip_file, code, &err)
+			 : lambda_code_image(image_uri, code, &err);
 	if (error == -EINVAL)
 		*result = send_invalid(request, err.text);
 	else if (error)
@@ -192,16 +197,16 @@ static enum MHD_Result create_from(struct request *request, const struct lambda_
 	const json_t *wanted)
 {
 	json_t *config = new_config();
-	const char *wrong = take_settings(config, wanted);
 	struct lambda_code code = {.path = NULL};
 	enum MHD_Result result;
+	const char *wrong;
 
-	if (wrong) {
-		result = send_invalid(request, wrong);
-	} else if (take_code(request, json_object_get(wanted, "Code"), &code, &result)) {
-		take_hash(config, &code);
-		result =
-			deploy_config(request, target, config, code.path, wanted, MHD_HTTP_CREATED);
+	if (take_code(request, json_object_get(wanted, "Code"), &code, &result)) {
+		take_program(config, &code);
+		wrong = take_settings(config, wanted);
+		result = wrong ? send_invalid(request, wrong)
+			       : deploy_config(request, target, config, code.path, wanted,
+					 MHD_HTTP_CREATED);
 	}
 	lambda_code_deinit(&code);
 	json_decref(config);
@@ -307,17 +312,12 @@ static enum MHD_Result update_code(struct request *request, struct update *updat
 {
 	struct lambda_code code;
 	enum MHD_Result result;
-	json_t *program;
 
 	if (!take_code(request, update->wanted, &code, &result)) {
 		lambda_code_deinit(&code);
 		return result;
 	}
-	/* It may have been another kind of program before. */
-	program = json_pack("{s:[s], s:s, s:b, s:[s,s,s]}", "command", "bootstrap", "program",
-		"/bootstrap", "raw_root", 1, "features", "tasks", "events", "signals");
-	(void)json_object_update_new(update->config, program);
-	take_hash(update->config, &code);
+	take_program(update->config, &code);
 	if (json_is_true(json_object_get(update->wanted, "DryRun")))
 		result = lambda_send(request, MHD_HTTP_OK, lambda_configuration(update->before));
 	else
