@@ -326,16 +326,28 @@ static int move_fd(int *fd, int to)
 	return 0;
 }
 
+/*
+ * While the guest runs nobody reads the socket. A client that is gone must not leave us behind: its hang-up
+ * raises SIGIO, whose default is the end. (So would any message, but there comes none.)
+ */
+static void end_with_client(bool on)
+{
+	fcntl(DF_WIRE_SOCKET, F_SETFL, on ? O_RDWR | O_ASYNC : O_RDWR);
+}
+
 static int set_up(struct freezer *f, const struct options *o, struct df_err *err)
 {
 	struct vm *vm = &f->vm;
 	int r = vm_open(vm, o, err);
+
+	fcntl(DF_WIRE_SOCKET, F_SETOWN, getpid());
 
 	if (!r && !o->no_jail)
 		r = jail_enter(1ULL << vm->kvm_fd | 1ULL << vm->vm_fd | 1ULL << vm->kernel.fd |
 				1ULL << vm->root_fd,
 			err);
 	r = r ? r : wire_receive(&f->wire, false, err);
+	end_with_client(true);
 	r = r ? r
 	      : vm_set_windows(vm, f->wire.slot[0].in, f->wire.start.in_bytes, f->wire.slot[0].out,
 			f->wire.start.out_bytes, err);
@@ -368,7 +380,12 @@ int freeze_main(int argc, char **argv, char **envp)
 	static struct df_err err;
 
 	f.vm.start_ns = clock_now_ns();
-	if (options_parse(&o, argc, argv, envp, &err) || set_up(&f, &o, &err) || freeze(&f, &err))
+	int r = options_parse(&o, argc, argv, envp, &err);
+
+	r = r ? r : set_up(&f, &o, &err);
+	r = r ? r : freeze(&f, &err);
+	end_with_client(false);
+	if (r)
 		wire_refuse(&err);
 	else
 		wire_answer(&f.ready);
