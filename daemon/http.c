@@ -2,6 +2,7 @@
 /* HTTP: listening, gathering, routing. See http.h; answers are in http_send.c. */
 #include "daemon/http.h"
 
+#include "daemon/clock.h"
 #include "daemon/http_request.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
@@ -27,6 +28,8 @@
 #define BACKLOG 1024u
 /* A body that is too large is read until it is so many times too large. */
 #define REFUSED_FACTOR 4u
+/* All of a body must have come by then. */
+#define BODY_LIMIT_NS 300000000000ull
 
 static struct {
 	struct http_settings settings;
@@ -94,6 +97,7 @@ static void *begin(void *face, const char *uri, struct MHD_Connection *connectio
 	g->request.connection = connection;
 	g->request.face = (enum http_face)(uintptr_t)face;
 	g->request.body_fd = -1;
+	g->begun_ns = clock_now_ns();
 	g->request.target = memcpy(g->texts, uri, length + 1);
 	g->path = g->texts + length + 1;
 	__atomic_add_fetch(&http.active, 1, __ATOMIC_SEQ_CST);
@@ -417,6 +421,8 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 
 static enum MHD_Result take_bytes(struct gathering *g, const char *bytes, size_t *length)
 {
+	if (clock_now_ns() - g->begun_ns > BODY_LIMIT_NS)
+		return MHD_NO;
 	if (!g->error)
 		g->error = gather(g, bytes, *length);
 	/* Thrown away, up to a point. */

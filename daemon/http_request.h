@@ -11,6 +11,7 @@ struct gathering {
 	struct request request; /* first, so that a request leads here */
 	const struct route *route;
 	bool looked; /* the headers were looked at */
+	uint64_t begun_ns;
 	int error; /* why the body can not be kept */
 	uint64_t refused_bytes; /* that came nevertheless */
 	char *memory; /* the body, or NULL */
