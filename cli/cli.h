@@ -26,7 +26,8 @@ struct command {
 	const char *summary; /* one line for `dayfly help` */
 	/* argv[0] is the command's name. Returns the exit status. */
 	int (*run)(int argc, char **argv);
-	void (*help)(void); /* prints the command's page on standard output */
+	/* Prints the command's page on standard output. NULL: dayfly-platform does. */
+	void (*help)(void);
 };
 
 /* All commands, a row without a name at the end. */
@@ -46,6 +47,8 @@ int command_version(int argc, char **argv);
 void command_version_help(void);
 int command_doctor(int argc, char **argv);
 void command_doctor_help(void);
+/* Becomes dayfly-platform; returns only if that fails. */
+int command_platform(int argc, char **argv);
 int command_help(int argc, char **argv);
 void command_help_help(void);
 

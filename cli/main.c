@@ -4,13 +4,10 @@
  * only one that turns errors into text and exit statuses.
  */
 #include "cli/cli.h"
-
-#include "host/path.h"
+#include "cli/platform/commands.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,30 +20,15 @@ const struct command cli_commands[] = {
 	{"thaw", "answer one event in a pristine copy of a frozen program", command_thaw,
 		command_thaw_help},
 	{"fsck", "check frozen programs and say what they hold", command_fsck, command_fsck_help},
-	{"doctor", "check that this machine has what dayfly needs", command_doctor,
-		command_doctor_help},
+#define ROW(name, summary) {#name, summary, command_platform, NULL},
+	PLATFORM_COMMANDS(ROW)
+#undef ROW
+		{"doctor", "check that this machine has what dayfly needs", command_doctor,
+			command_doctor_help},
 	{"help", "explain a command", command_help, command_help_help},
 	{"version", "print the version", command_version, command_version_help},
 	{NULL, NULL, NULL, NULL},
 };
-
-int cli_fail(const struct df_err *err, int status)
-{
-	if (*err->text)
-		dprintf(STDERR_FILENO, "dayfly: %s\n", err->text);
-	return status;
-}
-
-char *own_directory(void)
-{
-	char path[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	if (length < 0)
-		return NULL;
-	path[length] = '\0';
-	return df_dir_name(path);
-}
 
 static const struct command *find_command(const char *name)
 {
@@ -101,6 +83,8 @@ int command_help(int argc, char **argv)
 	command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
+	if (!command->help)
+		return command_platform(2, (char *[]){argv[1], (char *)"--help", NULL});
 	command->help();
 	return CLI_OK;
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of the platform live in an executable of their own, `dayfly-platform`: they need libraries that would make
+ * `dayfly run` start slower. This process becomes it.
+ */
+#include "cli/cli.h"
+
+#include "host/path.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int command_platform(int argc, char **argv)
+{
+	char *directory = own_directory();
+	char *path = directory ? df_path_join(directory, "dayfly-platform") : NULL;
+	char **words = calloc((size_t)argc + 2, sizeof(*words));
+	struct df_err err;
+
+	if (!path || !words) {
+		df_err_set(&err, CLI_FAILED, "starting dayfly-platform failed: %s",
+			df_errno_text(errno));
+		return cli_fail(&err, CLI_FAILED);
+	}
+	words[0] = path;
+	memcpy(words + 1, argv, (size_t)argc * sizeof(*argv));
+	execv(path, words);
+	df_err_set(&err, CLI_FAILED,
+		"%s cannot be started: %s; it belongs beside dayfly: make build", path,
+		df_errno_text(errno));
+	return cli_fail(&err, CLI_FAILED);
+}

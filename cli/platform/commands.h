@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of dayfly-platform: ROW(name, "one line for `dayfly help`"). cli/main.c and platform/main.c make tables of it. */
+#ifndef CLI_PLATFORM_COMMANDS_H
+#define CLI_PLATFORM_COMMANDS_H
+
+#define PLATFORM_COMMANDS(ROW)                                      \
+	ROW(deploy, "freeze a program and serve it as a function")  \
+	ROW(invoke, "call a function: standard input is the event") \
+	ROW(ls, "list functions")                                   \
+	ROW(rm, "remove functions")
+
+#endif

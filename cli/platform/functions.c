@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `dayfly ls` and `dayfly rm`. */
+#include "cli/platform/platform.h"
+
+#include "cli/event.h"
+#include "host/cleanup.h"
+
+#include <stdio.h>
+
+static const struct page ls_page = {"ls [--json]",
+	"Lists the functions: where each is frozen, its memory, how large its snapshot is, how often it\n"
+	"answered and failed since the daemon started, and how many microVMs it has now.\n",
+	0, 0};
+
+static uint64_t count_errors(const json_t *calls)
+{
+	return member_number(calls, "function_error") + member_number(calls, "timeout") +
+		member_number(calls, "lost") + member_number(calls, "failed");
+}
+
+static void add_function(struct table *table, const json_t *function)
+{
+	const json_t *calls = json_object_get(function, "calls");
+	char memory[UNITS_BYTES], snapshot[UNITS_BYTES];
+
+	table_add(table, "%s", member_text(function, "name"));
+	table_add(table, "%s", member_text(function, "state"));
+	table_add(table, "%s", member_text(function, "wait_point"));
+	table_add(table, "%s", units_size(member_number(function, "memory"), memory));
+	table_add(table, "%s", units_size(member_number(function, "snapshot_bytes"), snapshot));
+	table_add(table, "%llu", (unsigned long long)member_number(calls, "ok"));
+	table_add(table, "%llu", (unsigned long long)count_errors(calls));
+	table_add(table, "%llu", (unsigned long long)member_number(calls, "instances"));
+}
+
+int command_ls(int argc, char **argv)
+{
+	static const char *const heads[] = {"NAME", "STATE", "WAITS AT", ">MEMORY", ">SNAPSHOT",
+		">OK", ">ERRORS", ">LIVE", NULL};
+	bool json = false;
+	const struct flag_set sets[] = {{platform_json_flags, &json}, {0}};
+	struct table table = {.heads = heads};
+	json_t *answer = NULL, *function;
+	struct df_err err = {0};
+	size_t index;
+	int next, status = platform_flags(&ls_page, sets, argc, argv, &next, &err);
+
+	if (!status)
+		status = client_call("GET", "/functions", NULL, &answer, &err);
+	if (status)
+		return platform_end(status, &err);
+	if (json) {
+		status = print_json(json_object_get(answer, "functions"), &err);
+	} else {
+		json_array_foreach(json_object_get(answer, "functions"), index, function)
+			add_function(&table, function);
+		table_print(&table);
+	}
+	json_decref(answer);
+	return platform_end(status, &err);
+}
+
+static const struct page rm_page = {
+	"rm NAME...", "Removes functions. Events that run are finished.\n", 1, 4096};
+
+int command_rm(int argc, char **argv)
+{
+	const struct flag_set sets[] = {{0}};
+	struct df_err err = {0};
+	int next, status = platform_flags(&rm_page, sets, argc, argv, &next, &err);
+
+	for (; !status && next < argc; next++) {
+		DF_FREE char *path = function_path(argv[next], "/functions/", &err);
+
+		status = path ? client_call("DELETE", path, NULL, NULL, &err) : CLI_FAILED;
+	}
+	return platform_end(status, &err);
+}

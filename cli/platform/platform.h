@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the commands of dayfly-platform share: asking the daemon over its Unix socket (docs/reference-http.md), and tables. One
+ * thread; like all commands they end the process, so what lives until then is not freed.
+ */
+#ifndef CLI_PLATFORM_PLATFORM_H
+#define CLI_PLATFORM_PLATFORM_H
+
+#include "cli/program.h"
+#include "cli/platform/commands.h"
+#include "host/str.h"
+#include "image/manifest.h"
+
+#include <jansson.h>
+#include <limits.h>
+
+#define ROW(name, summary) int command_##name(int argc, char **argv);
+PLATFORM_COMMANDS(ROW)
+#undef ROW
+
+/* The daemon's state directory: never NULL; the process ends without memory. */
+const char *platform_state(void);
+
+/* --- asking the daemon (client.c) --- */
+
+struct client_request {
+	const char *method;
+	const char *path; /* with its query */
+	const void *body; /* NULL: none */
+	size_t body_bytes;
+	const char *const *headers; /* "name: value", NULL at the end; NULL: none */
+};
+
+struct client_reply {
+	long status;
+	struct df_str body;
+	uint64_t log_after; /* x-dayfly-log-after, 0 if there was none */
+};
+
+/*
+ * Sends it and waits for the whole answer, whatever its status. Returns 0, or the exit status with *err set, which says
+ * `dayfly up` if no daemon answers (err->code is then -ECONNREFUSED). The body is the caller's to end.
+ */
+int client_ask(const struct client_request *request, struct client_reply *reply, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* The daemon's own words for a reply with a status of 400 or more. Returns CLI_FAILED. */
+int client_refused(const struct client_reply *reply, struct df_err *err);
+
+/*
+ * The same for calls that are answered by JSON or nothing; anything but success is an error. *answer (NULL is allowed, and is
+ * stored if there is no body) is the caller's to json_decref.
+ */
+int client_call(const char *method, const char *path, const json_t *body, json_t **answer,
+	struct df_err *err) __attribute__((warn_unused_result));
+
+/*
+ * The path of a function's resource: "/functions/NAME" (or "/fn/NAME"). NULL with *err set if that is no name, with or without
+ * ":QUALIFIER". For the caller to free.
+ */
+char *function_path(const char *name, const char *before, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* Members of an answer; "" and 0 when they are not there. */
+const char *member_text(const json_t *object, const char *key);
+uint64_t member_number(const json_t *object, const char *key);
+
+/* Prints it indented on standard output. Returns 0 or the exit status with *err set. */
+int print_json(const json_t *json, struct df_err *err) __attribute__((warn_unused_result));
+
+/* --- tables (table.c) --- */
+
+struct table {
+	const char *const
+		*heads; /* NULL at the end; one that begins with '>' is of numbers, to the right */
+	char **cells;
+	size_t count, capacity;
+};
+
+/* The next cell of the current row; rows follow each other. Running out of memory is seen by table_print. */
+void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints it and frees it. Lines are cut at the terminal's width, if there is one. */
+void table_print(struct table *table);
+
+/* --- programs and manifests (describe.c) --- */
+
+/*
+ * The manifest of what a command line says. `words` are program and arguments. *m is new, the caller's to deinit. Returns 0
+ * or the exit status with *err set.
+ */
+int describe_program(const struct program_options *options, const char *name, char **words,
+	struct manifest *m, struct df_err *err) __attribute__((warn_unused_result));
+
+/* The other way: fills *options, and *program with program and root image. Returns 0 or the exit status with *err set. */
+int describe_prepare(const struct manifest *m, struct program_options *options,
+	struct program *program, struct df_err *err) __attribute__((warn_unused_result));
+
+/* --- flags --- */
+
+/* For a bool: --json */
+extern const struct flag platform_json_flags[];
+
+/*
+ * What commands do first: flags, and at least `least` and at most `most` words behind them. Returns 0 with *next at
+ * the first word, FLAGS_HELP after the page was printed, or -EINVAL with *err set.
+ */
+#define PAGE_PROGRAM \
+	INT_MAX /* `most`: a program and its arguments, so flags come before them only */
+
+struct page {
+	const char *usage; /* behind "Usage: dayfly " */
+	const char *text;
+	int least, most;
+};
+
+int platform_flags(const struct page *page, const struct flag_set *sets, int argc, char **argv,
+	int *next, struct df_err *err) __attribute__((warn_unused_result));
+
+/* The command's end: prints the error, if `status` is one. FLAGS_HELP is none, -EINVAL is CLI_FAILED. */
+int platform_end(int status, const struct df_err *err);
+
+#endif
