@@ -77,13 +77,12 @@ static struct curl_slist *make_headers(const struct client_request *request)
 static int explain(CURLcode code, const char *socket, struct df_err *err)
 {
 	if (code == CURLE_COULDNT_CONNECT) {
-		df_err_set(err, -ECONNREFUSED, "no daemon answers at %s; start it: dayfly up",
+		df_err_set(err, -ECONNREFUSED, "no daemon answers at %s; start it: dayflyd",
 			socket);
 		return CLI_FAILED;
 	}
 	if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
-		return df_err_set(err, CLI_FAILED,
-			"the daemon ended the connection; does it run? dayfly up");
+		return df_err_set(err, CLI_FAILED, "the daemon ended the connection; does it run?");
 	return df_err_set(err, CLI_FAILED, "asking the daemon at %s failed: %s", socket,
 		curl_easy_strerror(code));
 }

@@ -7,6 +7,8 @@
 	ROW(deploy, "freeze a program and serve it as a function")  \
 	ROW(invoke, "call a function: standard input is the event") \
 	ROW(ls, "list functions")                                   \
-	ROW(rm, "remove functions")
+	ROW(rm, "remove functions")                                 \
+	ROW(logs, "print the log of a function")                    \
+	ROW(inspect, "print all that is known of a function")
 
 #endif

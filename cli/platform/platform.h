@@ -39,7 +39,7 @@ struct client_reply {
 
 /*
  * Sends it and waits for the whole answer, whatever its status. Returns 0, or the exit status with *err set, which says
- * `dayfly up` if no daemon answers (err->code is then -ECONNREFUSED). The body is the caller's to end.
+ * to start dayflyd if no daemon answers (err->code is then -ECONNREFUSED). The body is the caller's to end.
  */
 int client_ask(const struct client_request *request, struct client_reply *reply, struct df_err *err)
 	__attribute__((warn_unused_result));

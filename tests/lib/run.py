@@ -33,6 +33,7 @@ SUITES = [
     ("jail", "jail/suite", 200),
     ("events", "e2e/events", 400),
     ("platform", "e2e/platform", 300),
+    ("platform-cli", "e2e/platform-cli", 120),
     ("hostile", "hostile/suite", 400),
     ("pristine", "hostile/pristine", 400),
 ]
