@@ -212,7 +212,9 @@ int command_invoke(int argc, char **argv)
 	struct df_err err = {0};
 	int next, status = platform_flags(&page, sets, argc, argv, &next, &err);
 
-	if (!status)
-		status = invoke(&how, argv[next], &err);
-	return platform_end(status, &err);
+	if (status)
+		return platform_end(status, &err);
+	/* 1 is the function's failure here, and not FLAGS_HELP. */
+	status = invoke(&how, argv[next], &err);
+	return status ? cli_fail(&err, status < 0 ? CLI_FAILED : status) : CLI_OK;
 }
