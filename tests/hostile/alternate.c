@@ -394,6 +394,8 @@ static int freeze(void)
 
 	if (o.no_jail)
 		words[n++] = "--no-jail";
+	if (getenv("DAYFLY_TEST_IOPL3"))
+		words[n++] = "--test-iopl3";
 	words[n++] = "--";
 	for (char *const *a = o.argv; *a && n < 62; a++)
 		words[n++] = *a;
