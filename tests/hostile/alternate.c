@@ -38,7 +38,7 @@
 #define VALUE_MAX 200
 #define PROBLEMS_SHOWN 6
 #define NS_PER_S 1000000000ULL
-#define LOOK_NS (10 * NS_PER_S)
+#define LOOK_NS (30 * NS_PER_S)
 
 /* How a dirty event must end. */
 enum dirty { DIRTY_LEFT, DIRTY_ENDS, DIRTY_LIMIT, DIRTY_ANY };
@@ -70,7 +70,7 @@ static struct options o = {
 	.memory = "67108864",
 	.instances = 2,
 	.events = 30,
-	.wall_ns = 5 * NS_PER_S,
+	.wall_ns = 30 * NS_PER_S,
 	.rehearse = "look",
 };
 static struct df_slot slots[DF_INSTANCES_MAX];

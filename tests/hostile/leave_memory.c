@@ -175,7 +175,7 @@ static void brk_look(void)
 }
 
 /* More memory than was there at the freeze: the arena grows. */
-#define LARGE (40u << 20)
+#define LARGE (24u << 20)
 
 static void grow_dirty(void)
 {
