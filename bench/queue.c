@@ -2,11 +2,11 @@
 /*
  * What storing an asynchronous event costs: bench-queue DIRECTORY [SECONDS [BODY]]
  *
- * Events acknowledged per second by the queue (daemon/queue.h) with 1 and with 32 threads, beside SQLite alone: the same columns, inserted into a table
+ * Events acknowledged per second by the queue (daemon/event/queue.h) with 1 and with 32 threads, beside SQLite alone: the same columns, inserted into a table
  * like the queue's, one synchronous transaction each, by one thread. The sides take turns, in slices, since disks change their mind about what
  * a flush costs; the medians of the slices are printed, as one line of JSON. The files lie below DIRECTORY, which must be on the disk that is meant.
  */
-#include "daemon/queue.h"
+#include "daemon/event/queue.h"
 #include "host/cleanup.h"
 #include "host/str.h"
 

@@ -3,12 +3,12 @@
  * dayflyd: serves functions over HTTP. This file reads the command line, starts the parts in order, waits for a signal, and stops
  * them in the other order.
  */
-#include "daemon/async.h"
+#include "daemon/event/async.h"
 #include "daemon/clock.h"
-#include "daemon/deploy.h"
-#include "daemon/faces.h"
-#include "daemon/lambda.h"
-#include "daemon/lambda_code.h"
+#include "daemon/function/deploy.h"
+#include "daemon/http/faces.h"
+#include "daemon/lambda/lambda.h"
+#include "daemon/lambda/lambda_code.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"

@@ -2,7 +2,7 @@
 /* Counters: see metrics.h. */
 #include "daemon/metrics.h"
 
-#include "daemon/async.h"
+#include "daemon/event/async.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef DAEMON_METRICS_H
 #define DAEMON_METRICS_H
 
-#include "daemon/dispatch.h"
+#include "daemon/dispatch/dispatch.h"
 #include "daemon/log.h"
 
 #define METRICS_BUCKETS 16

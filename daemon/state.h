@@ -17,7 +17,7 @@
 #ifndef DAEMON_STATE_H
 #define DAEMON_STATE_H
 
-#include "daemon/function.h"
+#include "daemon/function/function.h"
 
 #include <sqlite3.h>
 

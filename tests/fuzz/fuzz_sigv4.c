@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Fuzz target of what signed requests are made of before anyone is trusted: header and query form, canonicalisation, chunks (daemon/sigv4.c).
+ * Fuzz target of what signed requests are made of before anyone is trusted: header and query form, canonicalisation, chunks (daemon/auth/sigv4.c).
  * The input is text: method, path, query, body's hash, then "name:value" headers, one a line. What verifies must not verify with another secret.
  */
-#include "daemon/sigv4.h"
+#include "daemon/auth/sigv4.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
  *
  * The directory is in memory (/dev/shm) unless TMPDIR names one: a killed process loses nothing that it has written, synchronised or not.
  */
-#include "daemon/queue.h"
+#include "daemon/event/queue.h"
 #include "host/cleanup.h"
 #include "host/path.h"
 #include "host/str.h"

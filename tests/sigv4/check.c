@@ -9,7 +9,7 @@
  *
  * The key is AKIDEXAMPLE with the secret of AWS's own examples.
  */
-#include "daemon/sigv4.h"
+#include "daemon/auth/sigv4.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asynchronous events: see async.h. */
+#include "daemon/event/async.h"
+
+#include "daemon/clock.h"
+#include "daemon/http/faces.h"
+#include "daemon/lambda/lambda.h"
+#include "daemon/log.h"
+#include "daemon/state.h"
+#include "host/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 64u
+/* After the queue could not be read. */
+#define RETRY_S 1u
+
+static struct {
+	struct queue *queue;
+	struct destination_settings destinations;
+	pthread_t workers[WORKERS_MAX];
+	unsigned int count;
+} async;
+
+struct queue *async_queue(void)
+{
+	return async.queue;
+}
+
+/* --- settings: JSON in the database --- */
+
+static char *config_key(const char *name)
+{
+	return df_format("async/%s", name);
+}
+
+static void copy_text(char into[DESTINATION_MAX + 1], const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	snprintf(into, DESTINATION_MAX + 1, "%s", text ? text : "");
+}
+
+void async_get_config(const char *name, struct async_config *config)
+{
+	DF_FREE char *key = config_key(name);
+	DF_FREE char *text = key ? state_get_setting(key) : NULL;
+	json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+
+	*config = (struct async_config){
+		.attempts_max = ASYNC_ATTEMPTS_DEFAULT, .age_max_ms = ASYNC_AGE_DEFAULT_MS};
+	if (json_is_object(json)) {
+		config->attempts_max =
+			(unsigned int)json_integer_value(json_object_get(json, "attempts"));
+		config->age_max_ms = (uint64_t)json_integer_value(json_object_get(json, "age_ms"));
+		config->modified_ms =
+			(uint64_t)json_integer_value(json_object_get(json, "modified_ms"));
+		copy_text(config->on_success, json_object_get(json, "on_success"));
+		copy_text(config->on_failure, json_object_get(json, "on_failure"));
+	}
+	json_decref(json);
+}
+
+int async_put_config(const char *name, const struct async_config *config, struct df_err *err)
+{
+	DF_FREE char *key = config_key(name);
+	json_t *json = json_pack("{s:i, s:I, s:I, s:s, s:s}", "attempts", (int)config->attempts_max,
+		"age_ms", (json_int_t)config->age_max_ms, "modified_ms",
+		(json_int_t)config->modified_ms, "on_success", config->on_success, "on_failure",
+		config->on_failure);
+	DF_FREE char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return key && text ? state_put_setting(key, text, err)
+			   : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+int async_remove_config(const char *name, struct df_err *err)
+{
+	DF_FREE char *key = config_key(name);
+
+	return key ? state_put_setting(key, NULL, err) : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+void async_forget(const char *name)
+{
+	struct df_err err = {0};
+
+	if (async_remove_config(name, &err) || queue_purge(async.queue, name, NULL))
+		log_line(LOG_LEVEL_WARNING, "the events of %s could not be removed", name);
+}
+
+/* --- accepting --- */
+
+int async_put(const char *name, const char *qualifier, const struct call *call, struct df_err *err)
+{
+	char function[QUEUE_FUNCTION_MAX + 1];
+	struct async_config config;
+	struct queue_event_new event = {
+		.kind = QUEUE_EVENT,
+		.function = function,
+		.request_id = call->request_id,
+		.attributes = call->attributes,
+		.attribute_bytes = call->attribute_bytes,
+		.body = call->body_bytes ? call->body : NULL,
+		.body_bytes = call->body_bytes,
+	};
+
+	snprintf(function, sizeof(function), "%s%s%s", name, qualifier ? ":" : "",
+		qualifier ? qualifier : "");
+	async_get_config(name, &config);
+	event.attempts_max = config.attempts_max;
+	event.age_max_ms = config.age_max_ms;
+	return queue_put(async.queue, &event, NULL, err);
+}
+
+/* --- how an event ends --- */
+
+/* What is known when it does. `reply` is a copy, or NULL. */
+struct ending {
+	enum queue_reason reason;
+	const char *version, *error;
+	const void *reply;
+	size_t reply_bytes;
+	unsigned int status;
+};
+
+static struct function *find(const char *function)
+{
+	char name[FUNCTION_NAME_MAX + 1], qualifier[129] = "";
+
+	if (!face_name(function, strlen(function), name, qualifier))
+		return NULL;
+	return registry_find(name, *qualifier ? qualifier : NULL);
+}
+
+static void make_record(const struct queue_event *event, const struct ending *ending,
+	struct df_str *record)
+{
+	char arn[LAMBDA_ARN_MAX], name[FUNCTION_NAME_MAX + 1] = "", qualifier[129] = "";
+	const struct destination_outcome outcome = {
+		.event = event,
+		.function_arn = arn,
+		.executed_version = ending->version ? ending->version : FUNCTION_LATEST,
+		.reason = ending->reason,
+		.invocations = event->attempts + event->throttles + (ending->status != 0),
+		.status = ending->status,
+		.function_error = ending->error ? "Unhandled" : NULL,
+		.reply = ending->reply,
+		.reply_bytes = ending->reply_bytes,
+		.now_ms = clock_wall_ms(),
+	};
+
+	(void)face_name(event->function, strlen(event->function), name, qualifier);
+	lambda_arn(name, *qualifier ? qualifier : FUNCTION_LATEST, arn);
+	destination_record(record, &outcome);
+}
+
+/* Where the result goes; empty: nowhere. */
+static void find_destination(const struct queue_event *event, bool success,
+	char text[DESTINATION_MAX + 1])
+{
+	char name[FUNCTION_NAME_MAX + 1], qualifier[129];
+	struct async_config config;
+
+	text[0] = '\0';
+	if (!face_name(event->function, strlen(event->function), name, qualifier))
+		return;
+	async_get_config(name, &config);
+	snprintf(text, DESTINATION_MAX + 1, "%s", success ? config.on_success : config.on_failure);
+}
+
+static int store_end(const struct queue_event *event, const struct ending *ending,
+	const struct queue_event_new *next)
+{
+	const struct queue_end end = {
+		.reason = ending->reason,
+		.status = ending->status,
+		.error = ending->error,
+		.reply = ending->reply,
+		.reply_bytes = ending->reply_bytes,
+	};
+
+	return ending->reason == QUEUE_ALIVE ? queue_done(async.queue, event, next)
+					     : queue_dead(async.queue, event, &end, next);
+}
+
+static void end_event(const struct queue_event *event, const struct ending *ending)
+{
+	DF_STR struct df_str record = DF_STR_EMPTY;
+	char text[DESTINATION_MAX + 1];
+	struct destination destination;
+	struct queue_event_new next;
+	struct df_err err = {0};
+	bool send;
+	int error;
+
+	find_destination(event, ending->reason == QUEUE_ALIVE, text);
+	send = *text && destination_parse(text, &destination, &err) == 0;
+	if (send)
+		make_record(event, ending, &record);
+	send = send && !record.failed;
+	if (send)
+		destination_next(&destination, text, event, &record, &next);
+	error = store_end(event, ending, send ? &next : NULL);
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "the end of event %s of %s could not be stored: %s",
+			event->request_id, event->function, df_errno_text(error));
+	else if (ending->reason != QUEUE_ALIVE)
+		log_line(LOG_LEVEL_WARNING, "event %s of %s was given up: %s", event->request_id,
+			event->function, ending->error ? ending->error : "it is too old");
+}
+
+/* Later again, or over. */
+static void try_again(const struct queue_event *event, enum queue_failure failure,
+	struct ending *ending)
+{
+	int reason = queue_retry(async.queue, event, failure);
+
+	if (reason <= 0)
+		return;
+	ending->reason = (enum queue_reason)reason;
+	end_event(event, ending);
+}
+
+/* --- running --- */
+
+static void judge(const struct queue_event *event, const struct function *function,
+	const struct call_reply *reply)
+{
+	DF_FREE void *copy = NULL;
+	struct ending ending = {
+		.version = function->version,
+		.error = reply->result == CALL_OK ? NULL : reply->text,
+		.status = MHD_HTTP_OK,
+	};
+
+	switch (reply->result) {
+	case CALL_OK:
+	case CALL_FUNCTION_ERROR:
+	case CALL_TIMEOUT:
+		/* It lies where a hostile monitor can still write. */
+		copy = reply->reply.body_bytes ? malloc(reply->reply.body_bytes) : NULL;
+		if (copy)
+			memcpy(copy, reply->reply.body, reply->reply.body_bytes);
+		ending.reply = copy;
+		ending.reply_bytes = copy ? reply->reply.body_bytes : 0;
+		if (reply->result == CALL_OK)
+			end_event(event, &ending);
+		else
+			try_again(event, QUEUE_ERROR, &ending);
+		break;
+	case CALL_TOO_LARGE:
+		ending.reason = QUEUE_REFUSED;
+		ending.status = MHD_HTTP_CONTENT_TOO_LARGE;
+		end_event(event, &ending);
+		break;
+	default:
+		ending.status = reply->result == CALL_BUSY ? MHD_HTTP_TOO_MANY_REQUESTS
+							   : MHD_HTTP_INTERNAL_SERVER_ERROR;
+		try_again(event, QUEUE_THROTTLED, &ending);
+	}
+}
+
+static void run_event(const struct queue_event *event)
+{
+	const struct ending unknown = {
+		.reason = QUEUE_REFUSED, .error = "there is no such function any more"};
+	struct function *function = find(event->function);
+	struct call_reply reply;
+	const struct call call = {
+		.request_id = event->request_id,
+		.body = event->body,
+		.body_fd = -1,
+		.body_bytes = event->body_bytes,
+		.attributes = event->attributes,
+		.attribute_bytes = event->attribute_bytes,
+	};
+
+	if (!function) {
+		end_event(event, &unknown);
+		return;
+	}
+	(void)dispatch_call(function, &call, &reply);
+	judge(event, function, &reply);
+	call_release(&reply);
+	function_unref(function);
+}
+
+static void run_delivery(const struct queue_event *event)
+{
+	struct df_err err = {0};
+	unsigned int status = 0;
+	struct queue_end end = {.reason = QUEUE_REFUSED, .error = err.text};
+	enum destination_result result =
+		destination_deliver(&async.destinations, event, &status, &err);
+	int reason = 0;
+
+	if (result == DESTINATION_DELIVERED) {
+		(void)!queue_done(async.queue, event, NULL);
+		return;
+	}
+	if (result == DESTINATION_LATER)
+		reason = queue_retry(async.queue, event, QUEUE_THROTTLED);
+	if (result == DESTINATION_LATER && reason <= 0)
+		return;
+	if (reason > 0)
+		end.reason = (enum queue_reason)reason;
+	end.status = status;
+	log_line(LOG_LEVEL_WARNING, "the result of event %s of %s was not delivered: %s",
+		event->request_id, event->function, err.text);
+	(void)!queue_dead(async.queue, event, &end, NULL);
+}
+
+static void handle(const struct queue_event *event)
+{
+	const struct ending expired = {.reason = QUEUE_AGE_EXCEEDED};
+	const struct queue_end late = {.reason = QUEUE_AGE_EXCEEDED};
+
+	if (event->expired && event->kind == QUEUE_EVENT)
+		end_event(event, &expired);
+	else if (event->expired)
+		(void)!queue_dead(async.queue, event, &late, NULL);
+	else if (event->kind == QUEUE_EVENT)
+		run_event(event);
+	else
+		run_delivery(event);
+}
+
+static void *work(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		struct queue_event event = {0};
+		int result = queue_take(async.queue, UINT64_MAX, &event);
+
+		if (result == QUEUE_STOPPED)
+			return NULL;
+		if (result == QUEUE_TAKEN)
+			handle(&event);
+		queue_event_free(&event);
+		if (result < 0) {
+			log_line(LOG_LEVEL_ERROR, "the queue cannot be read: %s",
+				df_errno_text(result));
+			sleep(RETRY_S);
+		}
+	}
+}
+
+/* --- starting and stopping --- */
+
+static int open_results(struct df_err *err)
+{
+	DF_FREE char *path = state_path("results");
+
+	if (!path || (mkdir(path, 0700) < 0 && errno != EEXIST))
+		return df_err_set(err, -errno, "results: %s", df_errno_text(errno));
+	async.destinations.directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return async.destinations.directory_fd < 0
+		? df_err_set(err, -errno, "%s: %s", path, df_errno_text(errno))
+		: 0;
+}
+
+static int start_workers(unsigned int count, struct df_err *err)
+{
+	for (; async.count < count && async.count < WORKERS_MAX; async.count++) {
+		int error = pthread_create(&async.workers[async.count], NULL, work, NULL);
+
+		if (error)
+			return df_err_set(err, -error, "starting a worker failed: %s",
+				df_errno_text(error));
+	}
+	return 0;
+}
+
+int async_init(const struct async_options *options, struct df_err *err)
+{
+	DF_FREE char *path = state_path("queue");
+	const struct queue_options opening = {.directory = path};
+	int error = path && destination_init() == 0 ? 0 : -ENOMEM;
+
+	async.destinations = (struct destination_settings){.directory_fd = -1,
+		.allowed = options->allowed,
+		.allowed_count = options->allowed_count};
+	if (error)
+		return df_err_set(err, error, "out of memory");
+	error = open_results(err);
+	if (!error)
+		error = queue_open(&opening, &async.queue, err);
+	if (!error)
+		error = start_workers(options->workers, err);
+	if (error)
+		async_deinit();
+	return error;
+}
+
+void async_stop(void)
+{
+	if (async.queue)
+		queue_stop(async.queue);
+	while (async.count)
+		pthread_join(async.workers[--async.count], NULL);
+}
+
+void async_deinit(void)
+{
+	async_stop();
+	queue_close(async.queue);
+	async.queue = NULL;
+	df_cleanup_fd(&async.destinations.directory_fd);
+	async.destinations.directory_fd = -1;
+	destination_deinit();
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Asynchronous events: accepted when they are on disk (queue.h), run by workers of their own, tried again, at last dead letters; results
+ * go to the function's destinations (destination.h). docs/async.md tells it to users.
+ *
+ * Any thread, between async_init and async_deinit.
+ */
+#ifndef DAEMON_ASYNC_H
+#define DAEMON_ASYNC_H
+
+#include "daemon/event/destination.h"
+#include "daemon/dispatch/dispatch.h"
+
+#define ASYNC_ATTEMPTS_DEFAULT 3u
+#define ASYNC_AGE_DEFAULT_MS (6ull * 3600 * 1000)
+
+struct async_options {
+	unsigned int workers;
+	const struct destination_network
+		*allowed; /* that webhooks may reach though they are not public; borrowed */
+	size_t allowed_count;
+};
+
+/* Opens the queue below the state directory and starts the workers. Returns 0 or -errno with *err set. */
+int async_init(const struct async_options *options, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* Takes no more events from the queue; waits for those that run. Events can still be put. */
+void async_stop(void);
+void async_deinit(void);
+
+/*
+ * Stores an event for a function; `qualifier` is NULL or a version or alias. The call's body must be in memory. Returns 0 (it is on disk), -EFBIG, -EDQUOT (the
+ * queue is full), or -errno, with *err set.
+ */
+int async_put(const char *name, const char *qualifier, const struct call *call, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* Forgets the events and settings of a name that was deleted. */
+void async_forget(const char *name);
+
+/* How a function's events are tried, and where their results go. Texts are destinations' (destination_parse); empty: none. */
+struct async_config {
+	unsigned int attempts_max;
+	uint64_t age_max_ms;
+	char on_success[DESTINATION_MAX + 1], on_failure[DESTINATION_MAX + 1];
+	uint64_t modified_ms; /* 0: these are the defaults */
+};
+
+/* Never fails: what can not be read is the default. */
+void async_get_config(const char *name, struct async_config *config);
+int async_put_config(const char *name, const struct async_config *config, struct df_err *err)
+	__attribute__((warn_unused_result));
+int async_remove_config(const char *name, struct df_err *err) __attribute__((warn_unused_result));
+
+/* For dead letters and gauges. */
+struct queue *async_queue(void);
+
+#endif

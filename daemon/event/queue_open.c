@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queue on disk, opening it: see queue_store.h. */
+#include "daemon/durable.h"
+#include "daemon/event/queue_store_private.h"
+#include "host/cleanup.h"
+#include "host/path.h"
+#include "host/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define APPLICATION_ID 0x64667175 /* "dfqu" */
+
+/* Small columns first: what store_load and retries look at lies before the long ones. */
+static const char schema[] = "BEGIN IMMEDIATE;"
+			     "CREATE TABLE store (next_id INTEGER NOT NULL) STRICT;"
+			     "INSERT INTO store VALUES (1);"
+			     "CREATE TABLE event ("
+			     " id INTEGER PRIMARY KEY,"
+			     " kind INTEGER NOT NULL," /* enum queue_kind */
+			     " dead INTEGER NOT NULL,"
+			     " due_ms INTEGER NOT NULL,"
+			     " put_ms INTEGER NOT NULL,"
+			     " expires_ms INTEGER NOT NULL,"
+			     " age_max_ms INTEGER NOT NULL,"
+			     " attempts INTEGER NOT NULL,"
+			     " throttles INTEGER NOT NULL,"
+			     " attempts_max INTEGER NOT NULL,"
+			     " external INTEGER NOT NULL," /* the body is a file */
+			     " attribute_bytes INTEGER NOT NULL,"
+			     " body_bytes INTEGER NOT NULL,"
+			     " reason INTEGER NOT NULL," /* enum queue_reason */
+			     " dead_ms INTEGER NOT NULL,"
+			     " status INTEGER NOT NULL,"
+			     " function TEXT NOT NULL,"
+			     " request_id TEXT NOT NULL,"
+			     " target TEXT,"
+			     " error TEXT,"
+			     " attributes BLOB,"
+			     " reply BLOB,"
+			     " body BLOB"
+			     ") STRICT;"
+			     "CREATE INDEX event_dead ON event (id) WHERE dead = 1;"
+			     "PRAGMA application_id = %d;"
+			     "PRAGMA user_version = %d;"
+			     "COMMIT";
+
+static int database_error(sqlite3 *database, struct df_err *err)
+{
+	int code = database ? sqlite3_errcode(database) : SQLITE_NOMEM;
+
+	if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+		return df_err_set(err, -EINVAL,
+			"the queue's database is damaged, or is none: %s; restore it from a backup, or move the queue's directory away",
+			sqlite3_errmsg(database));
+	return df_err_set(err, store_errno(code) ? store_errno(code) : -EIO,
+		"cannot use the queue's database: %s",
+		database ? sqlite3_errmsg(database) : "no memory");
+}
+
+static int execute(sqlite3 *database, const char *sql, struct df_err *err)
+{
+	return sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK
+		? 0
+		: database_error(database, err);
+}
+
+/* The first number that a query yields. */
+static int ask(sqlite3 *database, const char *sql, int64_t *value, struct df_err *err)
+{
+	sqlite3_stmt *prepared = NULL;
+	int code = sqlite3_prepare_v2(database, sql, -1, &prepared, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(prepared);
+	if (code == SQLITE_ROW)
+		*value = sqlite3_column_int64(prepared, 0);
+	sqlite3_finalize(prepared);
+	if (code == SQLITE_DONE)
+		return df_err_set(err, -EINVAL,
+			"the queue's database is damaged: a row is missing");
+	return code == SQLITE_ROW ? 0 : database_error(database, err);
+}
+
+static int check_schema(sqlite3 *database, struct df_err *err)
+{
+	int64_t application = 0, version = 0, tables = 0;
+	DF_FREE char *sql = NULL;
+	int error = ask(database, "PRAGMA application_id", &application, err);
+
+	if (error == 0)
+		error = ask(database, "PRAGMA user_version", &version, err);
+	if (error == 0)
+		error = ask(database, "SELECT count(*) FROM sqlite_schema", &tables, err);
+	if (error < 0)
+		return error;
+	if (application == APPLICATION_ID && version == QUEUE_SCHEMA)
+		return 0;
+	if (application == APPLICATION_ID && version > QUEUE_SCHEMA)
+		return df_err_set(err, -EPROTONOSUPPORT,
+			"the queue was written by a newer dayflyd (schema %" PRId64
+			", this one knows %d)",
+			version, QUEUE_SCHEMA);
+	if (tables > 0 || application != 0)
+		return df_err_set(err, -EINVAL, "queue.db is no queue of dayflyd's");
+	sql = df_format(schema, APPLICATION_ID, QUEUE_SCHEMA);
+	return sql ? execute(database, sql, err) : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int connect_to(const char *path, sqlite3 **database, struct df_err *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+
+	if (sqlite3_open_v2(path, database, flags, NULL) != SQLITE_OK)
+		return database_error(*database, err);
+	sqlite3_busy_timeout(*database, 10000);
+	return execute(*database,
+		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		"PRAGMA journal_size_limit = 67108864",
+		err);
+}
+
+static int prepare(sqlite3 *database, const char *sql, sqlite3_stmt **prepared, struct df_err *err)
+{
+	int code = sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, prepared, NULL);
+
+	return code == SQLITE_OK ? 0 : database_error(database, err);
+}
+
+/*
+ * Makes the file, for its mode; SQLite gives its other files the same one. The descriptor is closed before SQLite opens the file: closing
+ * any descriptor of a file gives up all the locks that the process has on it (fcntl(2)), SQLite's too.
+ */
+static int make_file(const char *path, struct df_err *err)
+{
+	DF_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? df_err_set(err, -errno, "cannot open %s: %s", path, df_errno_text(errno))
+		      : 0;
+}
+
+static int open_database(struct store *store, const char *path, struct df_err *err)
+{
+	int error = make_file(path, err);
+
+	if (error == 0)
+		error = connect_to(path, &store->writer, err);
+	if (error == 0)
+		error = check_schema(store->writer, err);
+	if (error == 0)
+		error = connect_to(path, &store->reader, err);
+	for (int i = 0; i < STORE_STATEMENTS && error == 0; i++)
+		error = prepare(store->writer, store_sql[i], &store->statements[i], err);
+	if (error == 0)
+		error = prepare(store->reader, store_read_sql, &store->read_one, err);
+	if (error == 0)
+		error = prepare(store->reader, store_dead_sql, &store->read_dead, err);
+	return error;
+}
+
+static int open_files(struct store *store, const char *directory, struct df_err *err)
+{
+	DF_FREE char *lock = df_path_join(directory, "lock");
+	DF_FREE char *bodies = df_path_join(directory, "bodies");
+	int error;
+
+	if (!lock || !bodies)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	error = df_make_dirs(bodies, 0700);
+	if (error == 0) {
+		store->bodies_fd = open(bodies, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		store->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (store->bodies_fd < 0 || store->lock_fd < 0)
+			error = -errno;
+	}
+	if (error < 0)
+		return df_err_set(err, error, "cannot use the queue's directory %s: %s", directory,
+			df_errno_text(error));
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return df_err_set(err, -EBUSY, "the queue in %s is used by another process",
+			directory);
+	return 0;
+}
+
+int store_open(const char *directory, struct store **store, struct df_err *err)
+{
+	DF_FREE char *path = df_path_join(directory, "queue.db");
+	struct store *made = path ? calloc(1, sizeof(*made)) : NULL;
+	int error;
+
+	if (!made)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	made->lock_fd = made->bodies_fd = -1;
+	pthread_mutex_init(&made->read_lock, NULL);
+	error = open_files(made, directory, err);
+	if (error == 0)
+		error = open_database(made, path, err);
+	if (error < 0) {
+		store_close(made);
+		return error;
+	}
+	*store = made;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	for (int i = 0; i < STORE_STATEMENTS; i++)
+		sqlite3_finalize(store->statements[i]);
+	sqlite3_finalize(store->read_one);
+	sqlite3_finalize(store->read_dead);
+	sqlite3_close(store->reader);
+	sqlite3_close(store->writer);
+	pthread_mutex_destroy(&store->read_lock);
+	if (store->bodies_fd >= 0)
+		close(store->bodies_fd);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store);
+}
+
+uint64_t store_next_id(struct store *store)
+{
+	return atomic_fetch_add(&store->next_id, 1);
+}
+
+static int load_events(struct store *store,
+	int (*each)(void *user, enum queue_kind kind, const char *function, uint64_t id,
+		uint64_t due_ms),
+	void *user, struct store_totals *totals, struct df_err *err)
+{
+	sqlite3_stmt *prepared = NULL;
+	int code,
+		error = prepare(store->writer,
+			"SELECT id, kind, dead, due_ms, attribute_bytes + body_bytes, function FROM event",
+			&prepared, err);
+
+	if (error < 0)
+		return error;
+	while (error == 0 && (code = sqlite3_step(prepared)) == SQLITE_ROW) {
+		const char *function = (const char *)sqlite3_column_text(prepared, 5);
+		bool is_dead = sqlite3_column_int(prepared, 2) != 0;
+
+		totals->events++;
+		totals->dead += is_dead;
+		totals->bytes += (uint64_t)sqlite3_column_int64(prepared, 4);
+		if (!is_dead)
+			error = each(user,
+				sqlite3_column_int(prepared, 1) ? QUEUE_DELIVERY : QUEUE_EVENT,
+				function ? function : "",
+				(uint64_t)sqlite3_column_int64(prepared, 0),
+				(uint64_t)sqlite3_column_int64(prepared, 3));
+	}
+	sqlite3_finalize(prepared);
+	if (error)
+		return df_err_set(err, error, "cannot load the queue: %s", df_errno_text(error));
+	return code == SQLITE_DONE ? 0 : database_error(store->writer, err);
+}
+
+/* Does an event have this file as its body? On doubt it does. */
+static bool file_is_used(sqlite3_stmt *prepared, const char *name)
+{
+	char again[STORE_NAME_BYTES];
+	uint64_t id = strtoull(name, NULL, 16);
+	int code;
+
+	store_body_name(id, again);
+	if (strcmp(name, again) != 0)
+		return false;
+	(void)sqlite3_bind_int64(prepared, 1, (sqlite3_int64)id);
+	code = sqlite3_step(prepared);
+	sqlite3_reset(prepared);
+	return code != SQLITE_DONE;
+}
+
+/* Removes bodies whose events were never stored or are over. */
+static int remove_strays(struct store *store, struct df_err *err)
+{
+	DF_CLOSE int fd = openat(store->bodies_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DF_CLOSEDIR DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	sqlite3_stmt *prepared = NULL;
+	int error;
+
+	if (!dir)
+		return df_err_set(err, -errno, "cannot read the queue's bodies: %s",
+			df_errno_text(errno));
+	(void)df_take_fd(&fd);
+	error = prepare(store->writer, "SELECT 1 FROM event WHERE id = ?1 AND external", &prepared,
+		err);
+	for (struct dirent *entry; error == 0 && (entry = readdir(dir));) {
+		if (entry->d_type == DT_REG && !file_is_used(prepared, entry->d_name))
+			unlinkat(store->bodies_fd, entry->d_name, 0);
+	}
+	sqlite3_finalize(prepared);
+	return error;
+}
+
+/* The first number that no event can have had: a new block is begun with every open. */
+static int load_next_id(struct store *store, struct df_err *err)
+{
+	int64_t next = 0, highest = 0;
+	int error = ask(store->writer, "SELECT next_id FROM store", &next, err);
+
+	if (error == 0)
+		error = ask(store->writer, "SELECT ifnull(max(id), 0) FROM event", &highest, err);
+	if (error < 0)
+		return error;
+	if (next < 1 || next > INT64_MAX / 2 || highest >= next)
+		return df_err_set(err, -EINVAL,
+			"the queue's database is damaged: its numbers are wrong");
+	/* Nothing is written before the first event is: that one finds that its number is not reserved. */
+	store->reserved_id = (uint64_t)next;
+	atomic_store(&store->next_id, (uint64_t)next);
+	return 0;
+}
+
+int store_load(struct store *store,
+	int (*each)(void *user, enum queue_kind kind, const char *function, uint64_t id,
+		uint64_t due_ms),
+	void *user, struct store_totals *totals, struct df_err *err)
+{
+	int error;
+
+	*totals = (struct store_totals){0};
+	error = load_next_id(store, err);
+	if (error == 0)
+		error = load_events(store, each, user, totals, err);
+	if (error == 0)
+		error = remove_strays(store, err);
+	return error;
+}

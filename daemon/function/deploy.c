@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deploying: see deploy.h. */
+#include "daemon/function/deploy.h"
+
+#include "daemon/event/async.h"
+#include "daemon/clock.h"
+#include "daemon/function/freeze.h"
+#include "daemon/log.h"
+#include "daemon/metrics.h"
+#include "daemon/state.h"
+#include "host/cleanup.h"
+#include "host/str.h"
+#include "host/write.h"
+#include "image/erofs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A name that is being deployed or removed. */
+struct turn {
+	LIST_ENTRY(turn) link;
+	const char *name;
+};
+
+static struct {
+	struct deploy_settings settings;
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	LIST_HEAD(, turn) turns;
+} deploying = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void deploy_init(const struct deploy_settings *settings)
+{
+	deploying.settings = *settings;
+}
+
+void deploy_uuid(char text[FUNCTION_REVISION_BYTES])
+{
+	uint8_t b[16];
+
+	while (getrandom(b, sizeof(b), 0) != sizeof(b))
+		;
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	snprintf(text, FUNCTION_REVISION_BYTES,
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
+}
+
+/* One at a time for each name. */
+static bool take_turn(struct turn *turn, const char *name)
+{
+	struct turn *other;
+
+	turn->name = name;
+	pthread_mutex_lock(&deploying.lock);
+	LIST_FOREACH(other, &deploying.turns, link)
+	{
+		if (strcmp(other->name, name) == 0)
+			break;
+	}
+	if (!other)
+		LIST_INSERT_HEAD(&deploying.turns, turn, link);
+	pthread_mutex_unlock(&deploying.lock);
+	return !other;
+}
+
+static void end_turn(struct turn *turn)
+{
+	pthread_mutex_lock(&deploying.lock);
+	LIST_REMOVE(turn, link);
+	pthread_mutex_unlock(&deploying.lock);
+}
+
+/* --- files --- */
+
+static char *file_path(const char *revision, const char *ending)
+{
+	DF_FREE char *name = df_format("functions/%s.%s", revision, ending);
+
+	return name ? state_path(name) : NULL;
+}
+
+static int copy_bytes(int from, int to, uint64_t bytes)
+{
+	while (bytes) {
+		ssize_t got = sendfile(to, from, NULL, bytes > 1u << 30 ? 1u << 30 : bytes);
+
+		if (got <= 0)
+			return got ? -errno : -EIO;
+		bytes -= (uint64_t)got;
+	}
+	return fsync(to) < 0 ? -errno : 0;
+}
+
+static int copy_file(const char *from, const char *to)
+{
+	DF_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
+	DF_CLOSE int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat now;
+
+	if (out < 0 || fstat(in, &now) < 0)
+		return -errno;
+	return copy_bytes(in, out, (uint64_t)now.st_size);
+}
+
+/* Images never change in place, so a second name is as good as a copy. */
+static int link_file(const char *from, const char *to)
+{
+	if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno == ENOENT || errno == EEXIST)
+		return -errno;
+	return copy_file(from, to);
+}
+
+static int check_image(const struct deployment *deployment, uint64_t *bytes, struct df_err *err)
+{
+	DF_CLOSE int fd = open(deployment->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat now;
+
+	if (fd < 0 || fstat(fd, &now) < 0)
+		return df_err_set(err, -errno, "the image %s: %s", deployment->image,
+			df_errno_text(errno));
+	if (!S_ISREG(now.st_mode))
+		return df_err_set(err, -EINVAL, "the image %s is no file", deployment->image);
+	if (!deployment->config->raw_root && erofs_check(fd, (uint64_t)now.st_size))
+		return df_err_set(err, -EINVAL, "the image %s is no EROFS image that can be used",
+			deployment->image);
+	*bytes = (uint64_t)now.st_size;
+	return 0;
+}
+
+static int sync_directory(void)
+{
+	DF_FREE char *path = state_path("functions");
+	DF_CLOSE int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* --- freezing --- */
+
+static const char *wait_point_text(uint32_t wait_point)
+{
+	switch (wait_point) {
+	case DF_WAIT_POINT_ENTRY:
+		return "entry";
+	case DF_WAIT_POINT_SDK:
+		return "sdk";
+	default:
+		return "stdio";
+	}
+}
+
+static void tell_frozen(const struct function *function, const struct df_str *output, int error,
+	const struct df_err *err)
+{
+	const struct log_event event = {
+		.function = function->config->name,
+		.version = function->version,
+		.request_id = function->revision,
+		.level = error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		.message = error ? err->text : "frozen",
+		.output = output->data,
+		.output_bytes = output->length,
+	};
+
+	log_event(function->tally->ring, &event);
+}
+
+/* Writes the snapshot beside its place and gives it its name when it is whole. */
+static int freeze(struct function *function, const struct deployment *deployment,
+	struct df_err *err)
+{
+	DF_FREE char *temporary = df_format("%s.new", function->snapshot_path);
+	DF_CLOSE int fd =
+		temporary ? open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	DF_STR struct df_str output = DF_STR_EMPTY;
+	struct df_ready ready = {0};
+	int error;
+
+	if (fd < 0)
+		return df_err_set(err, -errno, "%s: %s", temporary ? temporary : "a snapshot",
+			df_errno_text(errno));
+	error = freeze_program(&deploying.settings, deployment, function->root_path, fd, &ready,
+		&output, err);
+	tell_frozen(function, &output, error, err);
+	if (!error && (fsync(fd) < 0 || rename(temporary, function->snapshot_path) < 0))
+		error = df_err_set(err, -errno, "writing %s failed: %s", function->snapshot_path,
+			df_errno_text(errno));
+	if (error) {
+		unlink(temporary);
+		return error;
+	}
+	function->boot_ns = ready.boot_ns;
+	function->snapshot_bytes = ready.snapshot_bytes;
+	function->event_pages = ready.event_pages;
+	strcpy(function->wait_point, wait_point_text(ready.wait_point));
+	return 0;
+}
+
+/* Root image, snapshot: all that an Active function has. 1: the program could not be frozen. */
+static int make_files(struct function *function, const struct deployment *deployment,
+	struct df_err *err)
+{
+	int error = check_image(deployment, &function->code_bytes, err);
+
+	if (error)
+		return 1;
+	function->root_path = file_path(function->revision, "root");
+	function->snapshot_path = file_path(function->revision, "snapshot");
+	if (!function->root_path || !function->snapshot_path)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	/* A program may be written over; an image never is. */
+	error = deployment->config->raw_root ? copy_file(deployment->image, function->root_path)
+					     : link_file(deployment->image, function->root_path);
+	if (error)
+		return df_err_set(err, error, "taking the image %s failed: %s", deployment->image,
+			df_errno_text(error));
+	error = freeze(function, deployment, err);
+	return error ? error : sync_directory();
+}
+
+/* --- the whole --- */
+
+static struct function *begin(struct function_config *config)
+{
+	struct tally *tally = tally_get(config->name);
+	struct function *function;
+
+	if (!tally) {
+		function_config_free(config);
+		return NULL;
+	}
+	function = function_new(config, tally);
+	tally_unref(tally);
+	if (!function)
+		return NULL;
+	deploy_uuid(function->revision);
+	function->modified_ms = clock_wall_ms();
+	/* Until it is in the registry: whoever drops it removes its files. */
+	function->owns_files = true;
+	return function;
+}
+
+static bool serves(const char *name)
+{
+	struct function *function = registry_find(name, NULL);
+	bool active = function && function->state == FUNCTION_ACTIVE;
+
+	function_unref(function);
+	return active;
+}
+
+/* Into state and registry. */
+static int put(struct function *function, struct df_err *err)
+{
+	int error = state_put_function(function, err);
+
+	if (!error) {
+		function->owns_files = false;
+		error = registry_put(function);
+		if (error)
+			df_err_set(err, error, "out of memory");
+	}
+	return error;
+}
+
+/* There is nothing to keep: a Failed function says why to whoever asks. */
+static void put_failed(struct function *function, const struct df_err *err)
+{
+	struct df_err ignored;
+
+	function->state = FUNCTION_FAILED;
+	function->reason = strdup(err->text);
+	if (function->root_path)
+		unlink(function->root_path);
+	free(function->root_path);
+	free(function->snapshot_path);
+	function->root_path = function->snapshot_path = NULL;
+	(void)put(function, &ignored);
+}
+
+static enum deploy_result deploy_in_turn(struct function *function,
+	const struct deployment *deployment, struct df_err *err)
+{
+	struct function *before = registry_find(function->config->name, NULL);
+	int error = make_files(function, deployment, err);
+
+	function_unref(before);
+	if (error > 0) {
+		if (!serves(function->config->name))
+			put_failed(function, err);
+		return DEPLOY_FAILED;
+	}
+	function->state = FUNCTION_ACTIVE;
+	if (!error)
+		error = put(function, err);
+	if (error)
+		return DEPLOY_ERROR;
+	return before ? DEPLOY_REPLACED : DEPLOY_MADE;
+}
+
+enum deploy_result deploy(const struct deployment *deployment, struct df_err *err)
+{
+	struct function *function = begin(deployment->config);
+	enum deploy_result result;
+	struct turn turn;
+
+	if (!function) {
+		df_err_set(err, -ENOMEM, "out of memory");
+		return DEPLOY_ERROR;
+	}
+	if (!take_turn(&turn, function->config->name)) {
+		df_err_set(err, -EBUSY, "%s is being deployed just now", function->config->name);
+		function_unref(function);
+		return DEPLOY_CONFLICT;
+	}
+	result = deploy_in_turn(function, deployment, err);
+	end_turn(&turn);
+	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
+		log_line(LOG_LEVEL_INFO, "deployed %s, frozen after %.1f ms",
+			function->config->name, (double)function->boot_ns / 1e6);
+	function_unref(function);
+	return result;
+}
+
+/* --- versions --- */
+
+static struct function *copy_of(const struct function *latest, const char *description,
+	struct df_err *err)
+{
+	json_t *json = function_config_json(latest->config);
+	struct function_config *config;
+	struct function *copy;
+
+	if (json && description)
+		(void)json_object_set_new(json, "description", json_string(description));
+	if (function_config_parse(latest->config->name, json, &config, err)) {
+		json_decref(json);
+		return NULL;
+	}
+	json_decref(json);
+	copy = begin(config);
+	if (!copy)
+		return NULL;
+	copy->state = latest->state;
+	copy->snapshot_bytes = latest->snapshot_bytes;
+	copy->boot_ns = latest->boot_ns;
+	copy->event_pages = latest->event_pages;
+	copy->code_bytes = latest->code_bytes;
+	memcpy(copy->wait_point, latest->wait_point, sizeof(copy->wait_point));
+	copy->root_path = file_path(copy->revision, "root");
+	copy->snapshot_path = file_path(copy->revision, "snapshot");
+	return copy;
+}
+
+static int publish(const struct function *latest, const char *description,
+	struct function **version, struct df_err *err)
+{
+	unsigned int number = state_next_version(latest->config->name);
+	struct function *copy = number ? copy_of(latest, description, err) : NULL;
+	int error = copy && copy->root_path && copy->snapshot_path ? 0 : -ENOMEM;
+
+	if (!error) {
+		snprintf(copy->version, sizeof(copy->version), "%u", number);
+		error = link_file(latest->root_path, copy->root_path);
+	}
+	if (!error)
+		error = link_file(latest->snapshot_path, copy->snapshot_path);
+	if (!error)
+		error = sync_directory();
+	if (error) {
+		function_unref(copy);
+		return df_err_set(err, error, "publishing %s failed: %s", latest->config->name,
+			df_errno_text(error));
+	}
+	error = put(copy, err);
+	if (error)
+		function_unref(copy);
+	else
+		*version = copy;
+	return error;
+}
+
+int deploy_publish(const char *name, const char *description, struct function **version,
+	struct df_err *err)
+{
+	struct function *latest = registry_find(name, NULL);
+	int error;
+
+	if (!latest)
+		return df_err_set(err, -ENOENT, "there is no function named %s", name);
+	error = latest->state == FUNCTION_ACTIVE
+		? publish(latest, description, version, err)
+		: df_err_set(err, -EINVAL, "the function is %s: %s",
+			  function_state_text(latest->state), latest->reason);
+	function_unref(latest);
+	return error;
+}
+
+int deploy_remove(const char *name, const char *version, struct df_err *err)
+{
+	struct turn turn;
+	int error;
+
+	if (!take_turn(&turn, name))
+		return df_err_set(err, -EBUSY, "%s is being deployed just now", name);
+	error = state_remove_function(name, version, err);
+	if (!error && !registry_remove(name, version))
+		error = df_err_set(err, -ENOENT, "there is no function named %s", name);
+	if (!error && !version)
+		async_forget(name);
+	end_turn(&turn);
+	return error;
+}

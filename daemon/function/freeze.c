@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Freezing: see freeze.h. */
+#include "daemon/function/freeze.h"
+
+#include "host/cleanup.h"
+#include "host/monitor.h"
+#include "host/slot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the monitor may take for reading, checking and writing, beside the program's own time. */
+#define MARGIN_MS 60000u
+#define FIXED_WORDS 24
+
+static int make_slot(const struct deployment *deployment, struct df_slot *slot, struct df_err *err)
+{
+	const struct function_config *config = deployment->config;
+	int error = df_slot_init(slot, df_slot_window(config->body_max), err);
+
+	if (!error && deployment->event_bytes > config->body_max)
+		error = df_err_set(err, -E2BIG, "the event is larger than body_max");
+	if (!error)
+		error = df_slot_put_body(slot, deployment->event, deployment->event_bytes);
+	return error ? error
+		     : df_slot_seal(slot, slot->in_bytes, df_slot_window(config->reply_max), err);
+}
+
+/* The monitor's command line (monitor/options.c). */
+static char **make_words(const struct deploy_settings *settings,
+	const struct deployment *deployment, const char *root_path, const char *memory,
+	const char *features)
+{
+	const struct function_config *config = deployment->config;
+	const char *const fixed[] = {"dayfly-monitor", "freeze", "--host-cache",
+		settings->host_cache, "--kernel", settings->kernel_path,
+		config->raw_root ? "--raw-root" : "--root", root_path, "--program", config->program,
+		"--memory", memory, "--features", features, "--cwd", config->workdir};
+	size_t count = sizeof(fixed) / sizeof(fixed[0]), more = 0;
+	const char **words;
+
+	while (config->command[more])
+		more++;
+	words = calloc(FIXED_WORDS + more, sizeof(*words));
+	if (!words)
+		return NULL;
+	memcpy(words, fixed, sizeof(fixed));
+	if (settings->no_jail)
+		words[count++] = "--no-jail";
+	words[count++] = "--";
+	for (size_t i = 0; i < more; i++)
+		words[count++] = config->command[i];
+	return (char **)words;
+}
+
+static int start(const struct deploy_settings *settings, const struct deployment *deployment,
+	const char *root_path, struct df_monitor *monitor, struct df_err *err)
+{
+	const struct function_config *config = deployment->config;
+	DF_FREE char *memory = df_format("%llu", (unsigned long long)config->memory_bytes);
+	DF_FREE char *features = df_format("%s,freeze", config->features);
+	DF_FREE char **words = memory && features
+		? make_words(settings, deployment, root_path, memory, features)
+		: NULL;
+
+	if (!words)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	return df_monitor_start(monitor, settings->monitor_path, words, config->environment, err);
+}
+
+static int send_start(const struct function_config *config, struct df_monitor *monitor,
+	struct df_slot *slot, int fd, struct df_err *err)
+{
+	const struct df_slot_limits limits = {.wall_ns = config->boot_timeout_ms * 1000000ull};
+	const int descriptors[] = {fd, slot->control_fd, slot->in_fd, slot->out_fd};
+	struct df_start start = {
+		.instances = 1,
+		.in_bytes = slot->in_bytes,
+		.out_bytes = slot->out_bytes,
+		.boot_limit_ms = config->boot_timeout_ms,
+	};
+
+	df_slot_describe(slot, &limits);
+	return df_monitor_send(monitor, &start, descriptors,
+		sizeof(descriptors) / sizeof(descriptors[0]), err);
+}
+
+int freeze_program(const struct deploy_settings *settings, const struct deployment *deployment,
+	const char *root_path, int fd, struct df_ready *ready, struct df_str *output,
+	struct df_err *err)
+{
+	const struct function_config *config = deployment->config;
+	DF_MONITOR struct df_monitor monitor = DF_MONITOR_NONE;
+	struct df_slot slot = DF_SLOT_NONE;
+	int error = make_slot(deployment, &slot, err);
+
+	if (!error)
+		error = start(settings, deployment, root_path, &monitor, err);
+	if (!error)
+		error = send_start(config, &monitor, &slot, fd, err);
+	if (error)
+		goto out_slot;
+	error = df_monitor_receive(&monitor, 2 * config->boot_timeout_ms + MARGIN_MS, ready, err);
+	if (err->code != -EPROTO && ready->log_bytes)
+		df_str_add_bytes(output, slot.out + DF_OUT_LOG, ready->log_bytes);
+	if (!error && df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS) != 0)
+		error = df_err_set(err, -EIO, "the monitor failed after it had frozen the program");
+	/* What it says about itself is no fault of ours. */
+	if (error)
+		error = 1;
+out_slot:
+	df_slot_deinit(&slot);
+	return error;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Freezing a program into a snapshot file, by a monitor of its own. */
+#ifndef DAEMON_FREEZE_H
+#define DAEMON_FREEZE_H
+
+#include "daemon/function/deploy.h"
+#include "host/str.h"
+
+#include <dayfly/wire.h>
+
+/*
+ * Boots what the deployment says from its root image at `root_path` and writes a snapshot to the empty file `fd`. Returns 0 with *ready filled; 1: the
+ * program could not be frozen; or -errno; *err is set then. `output` gets what the program wrote to standard error.
+ */
+int freeze_program(const struct deploy_settings *settings, const struct deployment *deployment,
+	const char *root_path, int fd, struct df_ready *ready, struct df_str *output,
+	struct df_err *err) __attribute__((warn_unused_result));
+
+#endif

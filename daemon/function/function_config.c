@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a function is made and limited, as JSON and back: see function.h and docs/reference-http.md. */
+#include "daemon/function/function.h"
+
+#include "host/cleanup.h"
+#include "host/slot.h"
+#include "host/str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BASE_ENVIRONMENT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define BODY_MAX_MAX (1023ull << 20)
+
+static const char *const all_features[] = {"files", "tmp", "tasks", "events", "signals"};
+
+static void free_list(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+void function_config_free(struct function_config *config)
+{
+	if (!config)
+		return;
+	free(config->name);
+	free(config->description);
+	free_list(config->command);
+	free(config->program);
+	free_list(config->environment);
+	free(config->features);
+	free(config->workdir);
+	free(config->reply_type);
+	free(config->lambda);
+	free(config);
+}
+
+bool function_name_ok(const char *name, size_t length)
+{
+	const char *const allowed =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+	return length > 0 && length <= FUNCTION_NAME_MAX && strspn(name, allowed) >= length;
+}
+
+/* --- reading --- */
+
+static int wrong(const char *key, const char *what, struct df_err *err)
+{
+	return df_err_set(err, -EINVAL, "%s must be %s", key, what);
+}
+
+static int read_text(const char *key, const json_t *value, char **into, struct df_err *err)
+{
+	/* Strings with a zero byte in them are not what they seem. */
+	if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
+		return wrong(key, "a string", err);
+	free(*into);
+	*into = strdup(json_string_value(value));
+	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int read_path(const char *key, const json_t *value, char **into, struct df_err *err)
+{
+	int error = read_text(key, value, into, err);
+
+	if (error)
+		return error;
+	return *into && **into == '/' ? 0 : wrong(key, "an absolute path", err);
+}
+
+struct range {
+	uint64_t least, most;
+};
+
+static int read_number(const char *key, const json_t *value, struct range range, uint64_t *into,
+	struct df_err *err)
+{
+	json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+
+	if (number < 0 || (uint64_t)number < range.least || (uint64_t)number > range.most)
+		return df_err_set(err, -EINVAL, "%s must be a whole number from %llu to %llu", key,
+			(unsigned long long)range.least, (unsigned long long)range.most);
+	*into = (uint64_t)number;
+	return 0;
+}
+
+static int read_small(const char *key, const json_t *value, struct range range, unsigned int *into,
+	struct df_err *err)
+{
+	uint64_t number = 0;
+	int error = read_number(key, value, range, &number, err);
+
+	if (!error)
+		*into = (unsigned int)number;
+	return error;
+}
+
+static int read_command(const json_t *value, char ***into, struct df_err *err)
+{
+	size_t count = json_is_array(value) ? json_array_size(value) : 0;
+
+	if (count == 0 || count > FUNCTION_LIST_MAX)
+		return wrong("command", "a list of 1 to 256 strings", err);
+	*into = calloc(count + 1, sizeof(**into));
+	for (size_t i = 0; i < count; i++) {
+		int error = *into ? read_text("command", json_array_get(value, i), &(*into)[i], err)
+				  : -ENOMEM;
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int read_features(const json_t *value, char **into, struct df_err *err)
+{
+	DF_STR struct df_str list = DF_STR_EMPTY;
+	size_t index;
+	json_t *item;
+
+	if (!json_is_array(value))
+		return wrong("features", "a list of strings", err);
+	df_str_add(&list, "core");
+	json_array_foreach(value, index, item)
+	{
+		const char *name = json_string_value(item);
+		bool known = false;
+
+		for (size_t i = 0; name && i < sizeof(all_features) / sizeof(*all_features); i++)
+			known = known || strcmp(all_features[i], name) == 0;
+		if (name && strcmp(name, "core") == 0)
+			continue;
+		if (!known)
+			return wrong("features", "a list of files, tmp, tasks, events and signals",
+				err);
+		df_str_addf(&list, ",%s", name);
+	}
+	free(*into);
+	*into = df_str_take(&list);
+	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int read_environment(const json_t *value, char ***into, struct df_err *err)
+{
+	json_t *object = (json_t *)value, *item;
+	const char *name;
+	size_t at = 0;
+
+	if (!json_is_object(value) || json_object_size(value) > FUNCTION_LIST_MAX - 2)
+		return wrong("environment", "an object of at most 254 strings", err);
+	free_list(*into);
+	*into = calloc(json_object_size(value) + 3, sizeof(**into));
+	if (!*into)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	if (!json_object_get(value, "PATH"))
+		(*into)[at++] = strdup(BASE_ENVIRONMENT);
+	if (!json_object_get(value, "HOME"))
+		(*into)[at++] = strdup("HOME=/root");
+	json_object_foreach(object, name, item)
+	{
+		if (!json_is_string(item) || !*name || strchr(name, '=') ||
+			strlen(json_string_value(item)) != json_string_length(item))
+			return wrong("environment", "an object of strings", err);
+		(*into)[at++] = df_format("%s=%s", name, json_string_value(item));
+	}
+	for (size_t i = 0; i < at; i++) {
+		if (!(*into)[i])
+			return df_err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int read_mode(const json_t *value, struct df_err *err)
+{
+	const char *mode = json_string_value(value);
+
+	if (mode && strcmp(mode, "fresh") == 0)
+		return 0;
+	if (mode && strcmp(mode, "warm") == 0)
+		return df_err_set(err, -ENOTSUP, "mode warm is not there yet; leave it out");
+	return wrong("mode", "fresh", err);
+}
+
+static int read_key(struct function_config *c, const char *key, const json_t *value,
+	struct df_err *err)
+{
+	if (strcmp(key, "command") == 0)
+		return read_command(value, &c->command, err);
+	if (strcmp(key, "program") == 0)
+		return read_path(key, value, &c->program, err);
+	if (strcmp(key, "description") == 0)
+		return read_text(key, value, &c->description, err);
+	if (strcmp(key, "environment") == 0)
+		return read_environment(value, &c->environment, err);
+	if (strcmp(key, "features") == 0)
+		return read_features(value, &c->features, err);
+	if (strcmp(key, "workdir") == 0)
+		return read_path(key, value, &c->workdir, err);
+	if (strcmp(key, "reply_type") == 0)
+		return read_text(key, value, &c->reply_type, err);
+	if (strcmp(key, "lambda") == 0)
+		return read_text(key, value, &c->lambda, err);
+	if (strcmp(key, "mode") == 0)
+		return read_mode(value, err);
+	if (strcmp(key, "raw_root") == 0) {
+		c->raw_root = json_is_true(value);
+		return json_is_boolean(value) ? 0 : wrong(key, "true or false", err);
+	}
+	if (strcmp(key, "memory") == 0)
+		return read_number(key, value,
+			(struct range){FUNCTION_MEMORY_MIN, FUNCTION_MEMORY_MAX}, &c->memory_bytes,
+			err);
+	if (strcmp(key, "timeout") == 0)
+		return read_small(key, value, (struct range){1, FUNCTION_TIMEOUT_MAX_MS},
+			&c->timeout_ms, err);
+	if (strcmp(key, "boot_timeout") == 0)
+		return read_small(key, value, (struct range){1, FUNCTION_TIMEOUT_MAX_MS},
+			&c->boot_timeout_ms, err);
+	if (strcmp(key, "concurrency") == 0)
+		return read_small(key, value, (struct range){1, FUNCTION_CONCURRENCY_MAX},
+			&c->concurrency, err);
+	if (strcmp(key, "body_max") == 0)
+		return read_number(key, value, (struct range){0, BODY_MAX_MAX}, &c->body_max, err);
+	if (strcmp(key, "reply_max") == 0)
+		return read_number(key, value, (struct range){1, BODY_MAX_MAX}, &c->reply_max, err);
+	return df_err_set(err, -EINVAL, "%s is no key of a deployment", key);
+}
+
+static int set_defaults(struct function_config *c, const char *name)
+{
+	c->name = strdup(name);
+	c->features = strdup("core,files,tmp,tasks,events,signals");
+	c->workdir = strdup("/");
+	c->reply_type = strdup("application/octet-stream");
+	c->environment = calloc(3, sizeof(*c->environment));
+	if (c->environment) {
+		c->environment[0] = strdup(BASE_ENVIRONMENT);
+		c->environment[1] = strdup("HOME=/root");
+	}
+	c->memory_bytes = FUNCTION_MEMORY_DEFAULT;
+	c->timeout_ms = FUNCTION_TIMEOUT_DEFAULT_MS;
+	c->boot_timeout_ms = 30000;
+	c->concurrency = FUNCTION_CONCURRENCY_DEFAULT;
+	c->body_max = c->reply_max = FUNCTION_BODY_DEFAULT;
+	return c->name && c->features && c->workdir && c->reply_type && c->environment &&
+			c->environment[0] && c->environment[1]
+		? 0
+		: -ENOMEM;
+}
+
+static int check_whole(const struct function_config *c, struct df_err *err)
+{
+	if (!c->command)
+		return df_err_set(err, -EINVAL, "command is missing");
+	if (!c->program)
+		return df_err_set(err, -EINVAL, "program is missing");
+	if (c->raw_root && strstr(c->features, "files"))
+		return df_err_set(err, -EINVAL,
+			"a raw root is no file system: leave out the feature files");
+	for (const char *at = c->reply_type; *at; at++) {
+		if ((unsigned char)*at < 0x20 || (unsigned char)*at > 0x7e)
+			return wrong("reply_type", "printable", err);
+	}
+	return 0;
+}
+
+int function_config_parse(const char *name, const json_t *json, struct function_config **config,
+	struct df_err *err)
+{
+	struct function_config *c = calloc(1, sizeof(*c));
+	json_t *object = (json_t *)json, *value;
+	const char *key;
+	int error = c ? set_defaults(c, name) : -ENOMEM;
+
+	if (error)
+		df_err_set(err, error, "out of memory");
+	else if (!json_is_object(json))
+		error = wrong("a deployment", "a JSON object", err);
+	if (!error) {
+		json_object_foreach(object, key, value)
+		{
+			error = read_key(c, key, value, err);
+			if (error)
+				break;
+		}
+	}
+	if (!error)
+		error = check_whole(c, err);
+	if (error) {
+		function_config_free(c);
+		return error;
+	}
+	*config = c;
+	return 0;
+}
+
+/* --- writing --- */
+
+static json_t *environment_json(const struct function_config *c)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; c->environment[i]; i++) {
+		const char *equals = strchr(c->environment[i], '=');
+		DF_FREE char *name =
+			strndup(c->environment[i], (size_t)(equals - c->environment[i]));
+
+		if (!name || json_object_set_new(object, name, json_string(equals + 1)))
+			break;
+	}
+	return object;
+}
+
+static json_t *words_json(char *const *words)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; words[i]; i++)
+		(void)json_array_append_new(list, json_string(words[i]));
+	return list;
+}
+
+static json_t *features_json(const char *features)
+{
+	json_t *list = json_array();
+
+	for (const char *at = features; *at;) {
+		size_t length = strcspn(at, ",");
+
+		(void)json_array_append_new(list, json_stringn(at, length));
+		at += length + (at[length] == ',');
+	}
+	return list;
+}
+
+json_t *function_config_json(const struct function_config *c)
+{
+	json_t *json =
+		json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:b, s:I, s:i, s:i, s:i, s:I, s:I}",
+			"command", words_json(c->command), "program", c->program, "environment",
+			environment_json(c), "features", features_json(c->features), "workdir",
+			c->workdir, "reply_type", c->reply_type, "raw_root", c->raw_root, "memory",
+			(json_int_t)c->memory_bytes, "timeout", (int)c->timeout_ms, "boot_timeout",
+			(int)c->boot_timeout_ms, "concurrency", (int)c->concurrency, "body_max",
+			(json_int_t)c->body_max, "reply_max", (json_int_t)c->reply_max);
+
+	if (json && c->description)
+		(void)json_object_set_new(json, "description", json_string(c->description));
+	if (json && c->lambda)
+		(void)json_object_set_new(json, "lambda", json_string(c->lambda));
+	return json;
+}
