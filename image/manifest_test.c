@@ -395,10 +395,10 @@ static void test_durations(void **state)
 static void test_cron(void **state)
 {
 	static const char *const good[] = {"* * * * *", "0 0 1 1 0", "*/15 0-23/2 1,2,3 JAN sun",
-		"59 23 31 12 7", "0  4 * * 1-5"};
+		"59 23 31 12 7", "0  4 * * 1-5", "0 12 * * sat-sun", "@daily"};
 	static const char *const wrong[] = {"", "* * * *", "* * * * * *", "60 * * * *",
 		"* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *",
-		"a * * * *", "1, * * * *", "* * * * monday", "@daily", "* * * * * "};
+		"a * * * *", "1, * * * *", "* * * * monday", "@reboot", "0 0 30 2 *", "5/10 * * * *"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]) + sizeof(wrong) / sizeof(wrong[0]);

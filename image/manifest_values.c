@@ -2,6 +2,7 @@
 /* What may stand in a manifest: see manifest_values.h; sizes, durations and names: see manifest.h. */
 #include "image/manifest_values.h"
 
+#include "host/cron.h"
 #include "host/str.h"
 #include "image/manifest.h"
 
@@ -303,75 +304,11 @@ bool value_is_key_part(const char *text)
 
 /* --- schedules --- */
 
-struct cron_field {
-	unsigned int least, most;
-	const char *names; /* three letters each, the first for `first_name` */
-	unsigned int first_name;
-};
-
-static const struct cron_field cron_fields[] = {
-	{0, 59, NULL, 0},
-	{0, 23, NULL, 0},
-	{1, 31, NULL, 0},
-	{1, 12, "janfebmaraprmayjunjulaugsepoctnovdec", 1},
-	{0, 7, "sunmontuewedthufrisat", 0},
-};
-
-static bool take_cron_number(const char **text, const struct cron_field *field, uint64_t *number)
-{
-	if (is_digit(**text))
-		return take_number(text, number) && *number >= field->least &&
-			*number <= field->most;
-	if (strspn(*text, LETTERS) != 3)
-		return false;
-	for (const char *name = field->names; name && *name; name += 3) {
-		if (strncasecmp(*text, name, 3) == 0) {
-			*number = field->first_name + (uint64_t)(name - field->names) / 3;
-			*text += 3;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* "*", "3", "1-5", each with "/2" behind it or without. */
-static bool take_cron_range(const char **text, const struct cron_field *field)
-{
-	uint64_t from, to, step;
-
-	if (**text == '*') {
-		(*text)++;
-	} else {
-		if (!take_cron_number(text, field, &from))
-			return false;
-		if (**text == '-') {
-			(*text)++;
-			if (!take_cron_number(text, field, &to) || to < from)
-				return false;
-		}
-	}
-	if (**text == '/') {
-		(*text)++;
-		return take_number(text, &step) && step >= 1 && step <= field->most;
-	}
-	return true;
-}
-
 bool value_is_cron(const char *text)
 {
-	for (size_t i = 0; i < 5; i++) {
-		text += strspn(text, " ");
-		for (;;) {
-			if (!take_cron_range(&text, &cron_fields[i]))
-				return false;
-			if (*text != ',')
-				break;
-			text++;
-		}
-		if (*text != (i < 4 ? ' ' : '\0'))
-			return false;
-	}
-	return true;
+	struct df_cron cron;
+
+	return df_cron_parse(text, &cron, NULL) == 0;
 }
 
 bool value_is_time_zone(const char *text)

@@ -42,7 +42,7 @@ bool value_is_bucket(const char *text);
 /* Part of an object's key: at most 1024 bytes, also none. */
 bool value_is_key_part(const char *text);
 
-/* Five fields: minute, hour, day of the month, month, day of the week; crontab(5). */
+/* A cron expression: host/cron.h. */
 bool value_is_cron(const char *text);
 
 /* A name of the time zone database: letters, digits, '_', '+', '-', and '/' between them. */
