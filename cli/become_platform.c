@@ -5,7 +5,7 @@
  */
 #include "cli/cli.h"
 
-#include "host/path.h"
+#include "host/place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +14,7 @@
 
 int command_platform(int argc, char **argv)
 {
-	char *directory = own_directory();
-	char *path = directory ? df_path_join(directory, "dayfly-platform") : NULL;
+	char *path = df_place_program("dayfly-platform");
 	char **words = calloc((size_t)argc + 2, sizeof(*words));
 	struct df_err err;
 
@@ -28,7 +27,7 @@ int command_platform(int argc, char **argv)
 	memcpy(words + 1, argv, (size_t)argc * sizeof(*argv));
 	execv(path, words);
 	df_err_set(&err, CLI_FAILED,
-		"%s cannot be started: %s; it belongs beside dayfly: make build", path,
-		df_errno_text(errno));
+		"%s cannot be started: %s; build it with `make build`, or install dayfly again",
+		path, df_errno_text(errno));
 	return cli_fail(&err, CLI_FAILED);
 }

@@ -22,35 +22,25 @@ enum cli_status {
 };
 
 struct command {
-	const char *name;
+	const char *name; /* "" for the title of those that follow */
 	const char *summary; /* one line for `dayfly help` */
-	/* argv[0] is the command's name. Returns the exit status. */
+	/* argv[0] is the command's name. Returns the exit status. Begins with page_flags (page.h), so --help explains it. */
 	int (*run)(int argc, char **argv);
-	/* Prints the command's page on standard output. NULL: dayfly-platform does. */
-	void (*help)(void);
 };
 
 /* All commands, a row without a name at the end. */
 extern const struct command cli_commands[];
 
 int command_run(int argc, char **argv);
-void command_run_help(void);
 int command_try(int argc, char **argv);
-void command_try_help(void);
 int command_freeze(int argc, char **argv);
-void command_freeze_help(void);
 int command_thaw(int argc, char **argv);
-void command_thaw_help(void);
 int command_fsck(int argc, char **argv);
-void command_fsck_help(void);
 int command_version(int argc, char **argv);
-void command_version_help(void);
 int command_doctor(int argc, char **argv);
-void command_doctor_help(void);
 /* Becomes dayfly-platform; returns only if that fails. */
 int command_platform(int argc, char **argv);
 int command_help(int argc, char **argv);
-void command_help_help(void);
 
 /* Prints "dayfly: TEXT" on standard error, unless the text is empty because all was said already. Returns `status`. */
 int cli_fail(const struct df_err *err, int status);
@@ -92,8 +82,5 @@ int parse_size(const char *text, uint64_t *bytes) __attribute__((warn_unused_res
 
 /* "500ms", "1.5s", "2m", "1h". Returns 0, or -EINVAL also for a duration of zero or above 30 days. */
 int parse_duration_ms(const char *text, uint64_t *ms) __attribute__((warn_unused_result));
-
-/* The directory that holds this executable, for the caller to free; NULL with errno set. */
-char *own_directory(void) __attribute__((warn_unused_result));
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `dayfly doctor`: what is missing on this machine, and how to get it. Changes nothing but the (empty) cache directory. */
-#include "cli/cli.h"
+#include "cli/page.h"
 
 #include "host/child.h"
 #include "host/cleanup.h"
 #include "host/path.h"
+#include "host/place.h"
 #include "image/roots.h"
 
 #include <errno.h>
@@ -45,22 +46,20 @@ static bool check_kvm(void)
 		"This kernel speaks another version of the KVM interface.");
 }
 
-static bool check_beside(const char *name, int mode)
+static bool check_program(const char *name, int mode)
 {
-	DF_FREE char *directory = own_directory();
-	DF_FREE char *path = directory ? df_path_join(directory, name) : NULL;
+	DF_FREE char *path = df_place_program(name);
 	char what[256];
 	bool good = path && access(path, mode) == 0;
 
-	snprintf(what, sizeof(what), "%s: %s", name, good ? "found" : "not found beside dayfly");
+	snprintf(what, sizeof(what), "%s: %s", name, good ? "found" : "not found");
 	return report(good, what, "Build it with `make build`, or install dayfly again.");
 }
 
 /* Only the monitor knows, so it tries. */
 static bool check_jail(void)
 {
-	DF_FREE char *directory = own_directory();
-	DF_FREE char *path = directory ? df_path_join(directory, "dayfly-monitor") : NULL;
+	DF_FREE char *path = df_place_program("dayfly-monitor");
 	char *const arguments[] = {(char *)"dayfly-monitor", (char *)"check-jail", NULL};
 	char *const environment[] = {NULL};
 	struct df_child child = {.path = path,
@@ -96,12 +95,10 @@ static bool check_cache(void)
 	return report(error == 0, what, "Name another place in XDG_CACHE_HOME.");
 }
 
-void command_doctor_help(void)
-{
-	printf("Usage: dayfly doctor\n\n"
-	       "Checks what dayfly needs and says how to get what is missing.\n"
-	       "Exit status: 0 when all is well, 1 otherwise.\n");
-}
+static const struct page page = {"doctor",
+	"Checks what dayfly needs and says how to get what is missing.\n"
+	"Exit status: 0 when all is well, 1 otherwise.\n",
+	0, 0, WORDS_NONE, NULL};
 
 int command_doctor(int argc, char **argv)
 {
@@ -110,16 +107,12 @@ int command_doctor(int argc, char **argv)
 	int next, result;
 	bool good;
 
-	result = flags_parse(none, argc, argv, &next, &err);
-	if (result == FLAGS_HELP) {
-		command_doctor_help();
-		return CLI_OK;
-	}
+	result = page_flags(&page, none, argc, argv, &next, &err);
 	if (result)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(result, &err);
 	good = check_kvm();
-	good &= check_beside("dayfly-monitor", X_OK);
-	good &= check_beside("dayfly-kernel", R_OK);
+	good &= check_program("dayfly-monitor", X_OK);
+	good &= check_program("dayfly-kernel", R_OK);
 	good &= check_jail();
 	good &= check_cache();
 	return good ? CLI_OK : DOCTOR_STATUS;

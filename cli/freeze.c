@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `dayfly freeze`: freezes a program at its wait point into a file, from which `dayfly thaw` takes pristine copies. */
 #include "cli/event.h"
+#include "cli/page.h"
 #include "cli/snapshot_file.h"
 
 #include "host/cleanup.h"
@@ -40,28 +41,19 @@ static const struct flag freeze_flags[] = {
 	{0},
 };
 
-void command_freeze_help(void)
-{
-	printf("Usage: dayfly freeze -o FILE [FLAGS] PROGRAM [--] [ARGUMENTS]\n\n"
-	       "Runs a program until it wants its standard input, and freezes it there into a file\n"
-	       "that holds all it needs, its root file system too. `dayfly thaw FILE` then answers\n"
-	       "one event in a pristine copy, as often as you like, in another process, after a\n"
-	       "reboot. An event is rehearsed first, in a copy that is thrown away: what it shows\n"
-	       "makes later ones faster, so give it a typical body.\n\n"
-	       "The file holds the program's memory and environment, secrets among them; it can be\n"
-	       "read by you alone (0600).\n\n");
-	flags_print(freeze_flags);
-	flags_print(event_body_flags);
-	flags_print(event_window_flags);
-	flags_print(event_boot_flags);
-	flags_print(event_json_flags);
-	flags_print(event_jail_flags);
-	flags_print(program_flags);
-	printf("\nExit status: 0; 125 when dayfly fails, 126 when the program cannot be run, 127 when\n"
-	       "it is not found.\n\n"
-	       "  dayfly freeze -o thumb.snap --event cat.jpg ./thumb -- 256\n"
-	       "  dayfly thaw thumb.snap < cat.jpg > thumb.webp\n");
-}
+static const struct page page = {"freeze -o FILE [FLAGS] PROGRAM [--] [ARGUMENTS]",
+	"Runs a program until it wants its standard input, and freezes it there into a file\n"
+	"that holds all it needs, its root file system too. `dayfly thaw FILE` then answers\n"
+	"one event in a pristine copy, as often as you like, in another process, after a\n"
+	"reboot. An event is rehearsed first, in a copy that is thrown away: what it shows\n"
+	"makes later ones faster, so give it a typical body.\n\n"
+	"The file holds the program's memory and environment, secrets among them; it can be\n"
+	"read by you alone (0600).\n",
+	0, PAGE_PROGRAM, WORDS_FILES,
+	"Exit status: 0; 125 when dayfly fails, 126 when the program cannot be run, 127 when\n"
+	"it is not found.\n\n"
+	"  dayfly freeze -o thumb.snap --event cat.jpg ./thumb -- 256\n"
+	"  dayfly thaw thumb.snap < cat.jpg > thumb.webp\n"};
 
 static int make_slot(const struct freeze_options *how, const struct event_options *options,
 	struct df_slot *slot, struct df_err *err)
@@ -162,16 +154,12 @@ int command_freeze(int argc, char **argv)
 	event_fill_streams();
 	program_options_init(&program_options);
 	event_options_init(&options);
-	status = flags_parse(sets, argc, argv, &next, &err);
-	if (status == FLAGS_HELP) {
-		command_freeze_help();
-		return CLI_OK;
-	}
+	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (!status && !how.output)
 		status = df_err_set(&err, -EINVAL,
 			"where to? dayfly freeze -o FILE [FLAGS] PROGRAM [--] [ARGUMENTS]");
 	if (status)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(status, &err);
 	event_warn_unjailed(&options);
 	status = program_prepare(&program_options, argc, argv, next, &program, &err);
 	if (!status)

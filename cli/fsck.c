@@ -2,6 +2,7 @@
 /* `dayfly fsck`: says what a snapshot is, and whether all of it is as it was written. */
 #include "cli/cpu_names.h"
 #include "cli/event.h"
+#include "cli/page.h"
 
 #include "base/erofs.h"
 #include "base/snapshot.h"
@@ -185,18 +186,15 @@ static void add_json(struct df_str *json, const struct finding *f)
 	df_json_close(json, '}');
 }
 
-void command_fsck_help(void)
-{
-	printf("Usage: dayfly fsck [FLAGS] FILE...\n\n"
-	       "Checks snapshots that `dayfly freeze` wrote, memory and root image included, and says\n"
-	       "what they hold.\n\n");
-	flags_print(event_json_flags);
-	printf("\nExit status: 0 when all are whole, 1 when one is not, 125 when one cannot be read.\n"
-	       "A snapshot that is whole but was frozen on a processor with more instructions than\n"
-	       "this one is told so; freeze the program here.\n\n"
-	       "  dayfly fsck thumb.snap\n"
-	       "  dayfly fsck --json *.snap\n");
-}
+static const struct page page = {"fsck [FLAGS] FILE...",
+	"Checks snapshots that `dayfly freeze` wrote, memory and root image included, and says\n"
+	"what they hold.\n",
+	1, PAGE_MANY, WORDS_FILES,
+	"Exit status: 0 when all are whole, 1 when one is not, 125 when one cannot be read.\n"
+	"A snapshot that is whole but was frozen on a processor with more instructions than\n"
+	"this one is told so; freeze the program here.\n\n"
+	"  dayfly fsck thumb.snap\n"
+	"  dayfly fsck --json *.snap\n"};
 
 int command_fsck(int argc, char **argv)
 {
@@ -207,15 +205,9 @@ int command_fsck(int argc, char **argv)
 	struct df_err err = {0};
 
 	event_options_init(&options);
-	result = flags_parse(sets, argc, argv, &next, &err);
-	if (result == FLAGS_HELP) {
-		command_fsck_help();
-		return CLI_OK;
-	}
-	if (!result && next >= argc)
-		result = df_err_set(&err, -EINVAL, "which snapshot? dayfly fsck [FLAGS] FILE...");
+	result = page_flags(&page, sets, argc, argv, &next, &err);
 	if (result)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(result, &err);
 	df_json_open(&json, NULL, '[');
 	for (; next < argc; next++) {
 		struct finding finding = {.path = argv[next], .elsewhere = DF_STR_EMPTY};

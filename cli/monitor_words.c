@@ -3,6 +3,7 @@
 #include "cli/program.h"
 
 #include "host/path.h"
+#include "host/place.h"
 #include "host/str.h"
 
 #include <errno.h>
@@ -31,9 +32,7 @@ static void add_pair(struct words *words, const char *flag, const char *value)
 
 char *monitor_path(void)
 {
-	char *directory = own_directory();
-
-	return directory ? df_path_join(directory, "dayfly-monitor") : NULL;
+	return df_place_program("dayfly-monitor");
 }
 
 static char *feature_list(const struct monitor_command *command)
@@ -54,8 +53,7 @@ static bool add_program(struct words *words, const struct monitor_command *comma
 {
 	const struct program_options *options = command->options;
 	const struct program *program = command->program;
-	char *directory = own_directory();
-	char *kernel = directory ? df_path_join(directory, "dayfly-kernel") : NULL;
+	char *kernel = df_place_program("dayfly-kernel");
 	char *memory = df_format("%" PRIu64, options->memory_bytes);
 	char *features = feature_list(command);
 
@@ -109,7 +107,7 @@ int monitor_become(const struct monitor_command *command, const char *const *env
 	execve(path, words, (char **)environment);
 	if (errno == ENOENT)
 		return df_err_set(err, CLI_FAILED,
-			"%s was not found; it belongs beside dayfly: build it with `make build`",
+			"%s was not found; build it with `make build`, or install dayfly again",
 			path);
 	return df_err_set(err, CLI_FAILED, "%s cannot be started: %s", path, df_errno_text(errno));
 }

@@ -5,6 +5,7 @@
  * The monitor replaces this process (execve, no fork): start-up time counts, and terminal, signals and exit status then need no passing on.
  * So nothing that is allocated here is freed, and nothing else happens that a cached run does not need.
  */
+#include "cli/page.h"
 #include "cli/program.h"
 
 #include "host/str.h"
@@ -55,20 +56,16 @@ static const struct flag run_flags[] = {
 	{0},
 };
 
-void command_run_help(void)
-{
-	printf("Usage: dayfly run [FLAGS] PROGRAM [--] [ARGUMENTS]\n\n"
-	       "Runs a Linux program in a microVM of its own. Standard input, output, error and\n"
-	       "the exit status pass through. A program given by name is found on PATH; its\n"
-	       "libraries and interpreter are gathered into a root file system by themselves.\n\n");
-	flags_print(program_flags);
-	flags_print(run_flags);
-	printf("\nExit status: the program's, 128+n when signal n ended it; 125 when dayfly fails,\n"
-	       "126 when the program cannot be run, 127 when it is not found.\n\n"
-	       "  dayfly run --stats ./hello\n"
-	       "  dayfly run zstd -- -19 -c < report.csv > report.csv.zst\n"
-	       "  dayfly run --file ./data:/data sqlite3 -- /data/x.db 'select 1'\n");
-}
+static const struct page page = {"run [FLAGS] PROGRAM [--] [ARGUMENTS]",
+	"Runs a Linux program in a microVM of its own. Standard input, output, error and\n"
+	"the exit status pass through. A program given by name is found on PATH; its\n"
+	"libraries and interpreter are gathered into a root file system by themselves.\n",
+	0, PAGE_PROGRAM, WORDS_FILES,
+	"Exit status: the program's, 128+n when signal n ended it; 125 when dayfly fails,\n"
+	"126 when the program cannot be run, 127 when it is not found.\n\n"
+	"  dayfly run --stats ./hello\n"
+	"  dayfly run zstd -- -19 -c < report.csv > report.csv.zst\n"
+	"  dayfly run --file ./data:/data sqlite3 -- /data/x.db 'select 1'\n"};
 
 /* Replaces this process. Returns only if that fails. */
 static int become_monitor(const struct program_options *options, const struct run_options *run,
@@ -102,13 +99,9 @@ int command_run(int argc, char **argv)
 	program_options_init(&options);
 	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
 		program_copy_env(&options, "TERM");
-	status = flags_parse(sets, argc, argv, &next, &err);
-	if (status == FLAGS_HELP) {
-		command_run_help();
-		return CLI_OK;
-	}
+	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(status, &err);
 	status = program_prepare(&options, argc, argv, next, &program, &err);
 	if (status)
 		return cli_fail(&err, status);

@@ -6,6 +6,7 @@
  * to be passed on, and nobody waits for anybody.
  */
 #include "cli/event.h"
+#include "cli/page.h"
 #include "cli/program.h"
 
 #include "host/attributes.h"
@@ -20,20 +21,15 @@
 /* Words that are no attributes. */
 #define FIXED_WORDS 12
 
-void command_thaw_help(void)
-{
-	printf("Usage: dayfly thaw FILE [FLAGS] < BODY\n\n"
-	       "Answers one event in a pristine copy of a program that `dayfly freeze` froze into\n"
-	       "FILE: standard input becomes the event's body, the reply goes to standard output,\n"
-	       "what the program writes to standard error goes there.\n\n");
-	flags_print(event_limit_flags);
-	flags_print(event_window_flags);
-	flags_print(event_jail_flags);
-	printf("\nExit status: the program's, 128+n when signal n ended it; 124 for a limit of time,\n"
-	       "137 of memory, 153 of size; 125 when dayfly fails.\n\n"
-	       "  dayfly thaw thumb.snap < cat.jpg > thumb.webp\n"
-	       "  dayfly thaw score.snap --wall 2s --attribute type=com.example.order < order.json\n");
-}
+static const struct page page = {"thaw FILE [FLAGS] < BODY",
+	"Answers one event in a pristine copy of a program that `dayfly freeze` froze into\n"
+	"FILE: standard input becomes the event's body, the reply goes to standard output,\n"
+	"what the program writes to standard error goes there.\n",
+	1, 1, WORDS_FILES,
+	"Exit status: the program's, 128+n when signal n ended it; 124 for a limit of time,\n"
+	"137 of memory, 153 of size; 125 when dayfly fails.\n\n"
+	"  dayfly thaw thumb.snap < cat.jpg > thumb.webp\n"
+	"  dayfly thaw score.snap --wall 2s --attribute type=com.example.order < order.json\n"};
 
 struct words {
 	const char **list;
@@ -87,50 +83,21 @@ static int become_monitor(const char *path, const struct event_options *options,
 	return monitor_become(&command, no_environment, err);
 }
 
-/* Flags may stand on both sides of the file. */
-static int parse(int argc, char **argv, struct event_options *options, const char **path,
-	struct df_err *err)
-{
-	const struct flag_set sets[] = {{event_limit_flags, options}, {event_window_flags, options},
-		{event_jail_flags, options}, {0}};
-	int next, result = flags_parse(sets, argc, argv, &next, err);
-
-	*path = NULL;
-	if (result || next >= argc)
-		return result;
-	*path = argv[next];
-	argc -= next;
-	argv += next;
-	result = flags_parse(sets, argc, argv, &next, err);
-	if (!result && next < argc)
-		return df_err_set(err, -EINVAL,
-			"%s: dayfly thaw takes one snapshot; what it is to work on comes through "
-			"standard input",
-			argv[next]);
-	return result;
-}
-
 int command_thaw(int argc, char **argv)
 {
 	struct event_options options;
-	const char *path;
+	const struct flag_set sets[] = {{event_limit_flags, &options},
+		{event_window_flags, &options}, {event_jail_flags, &options}, {0}};
 	struct df_err err = {0};
-	int status;
+	int next, status;
 
 	event_fill_streams();
 	event_options_init(&options);
 	options.limits.reply_bytes = 0; /* what the window holds */
-	status = parse(argc, argv, &options, &path, &err);
-	if (status == FLAGS_HELP) {
-		command_thaw_help();
-		return CLI_OK;
-	}
-	if (!status && !path)
-		status = df_err_set(&err, -EINVAL,
-			"which snapshot? dayfly thaw FILE [FLAGS] < BODY");
+	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(status, &err);
 	event_warn_unjailed(&options);
 	event_refuse_terminal();
-	return cli_fail(&err, become_monitor(path, &options, &err));
+	return cli_fail(&err, become_monitor(argv[next], &options, &err));
 }

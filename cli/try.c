@@ -4,6 +4,7 @@
  * microVM; compares the replies and says how long it took.
  */
 #include "cli/event.h"
+#include "cli/page.h"
 
 #include "host/attributes.h"
 #include "host/cleanup.h"
@@ -119,27 +120,18 @@ static const struct flag try_flags[] = {
 	{0},
 };
 
-void command_try_help(void)
-{
-	printf("Usage: dayfly try [FLAGS] PROGRAM [--] [ARGUMENTS] < BODY\n\n"
-	       "Runs a program until it wants its standard input, freezes it there, and sends it\n"
-	       "an event: standard input becomes the event's body, and what the program writes the\n"
-	       "reply. Each event gets a pristine microVM with the frozen state, byte for byte. The\n"
-	       "first reply goes to standard output, times to standard error.\n\n");
-	flags_print(try_flags);
-	flags_print(event_limit_flags);
-	flags_print(event_window_flags);
-	flags_print(event_boot_flags);
-	flags_print(event_json_flags);
-	flags_print(event_jail_flags);
-	flags_print(program_flags);
-	printf("\nExit status: the program's for the first event, 128+n when signal n ended it; 124\n"
-	       "for a limit of time, 137 of memory, 153 of size; 125 when dayfly fails, 126 when the\n"
-	       "program cannot be run, 127 when it is not found.\n\n"
-	       "  dayfly try --events 1000 zstd -- -19 -c < report.csv > report.csv.zst\n"
-	       "  dayfly try --wall 2s --memory 64M jq -- .name < package.json\n"
-	       "  dayfly try --events 100 --verify python3 handler.py < event.json\n");
-}
+static const struct page page = {"try [FLAGS] PROGRAM [--] [ARGUMENTS] < BODY",
+	"Runs a program until it wants its standard input, freezes it there, and sends it\n"
+	"an event: standard input becomes the event's body, and what the program writes the\n"
+	"reply. Each event gets a pristine microVM with the frozen state, byte for byte. The\n"
+	"first reply goes to standard output, times to standard error.\n",
+	0, PAGE_PROGRAM, WORDS_FILES,
+	"Exit status: the program's for the first event, 128+n when signal n ended it; 124\n"
+	"for a limit of time, 137 of memory, 153 of size; 125 when dayfly fails, 126 when the\n"
+	"program cannot be run, 127 when it is not found.\n\n"
+	"  dayfly try --events 1000 zstd -- -19 -c < report.csv > report.csv.zst\n"
+	"  dayfly try --wall 2s --memory 64M jq -- .name < package.json\n"
+	"  dayfly try --events 100 --verify python3 handler.py < event.json\n"};
 
 static uint64_t now_ns(void)
 {
@@ -597,13 +589,9 @@ int command_try(int argc, char **argv)
 	event_fill_streams();
 	program_options_init(&trial.program_options);
 	event_options_init(&trial.options);
-	status = flags_parse(sets, argc, argv, &next, &err);
-	if (status == FLAGS_HELP) {
-		command_try_help();
-		return CLI_OK;
-	}
+	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(status, &err);
 	event_warn_unjailed(&trial.options);
 	status = program_prepare(&trial.program_options, argc, argv, next, &trial.program, &err);
 	if (!status)

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `dayfly version`. */
-#include "cli/cli.h"
+#include "cli/page.h"
 
 #include <stdio.h>
 
-void command_version_help(void)
-{
-	printf("Usage: dayfly version\n\nPrints the version.\n");
-}
+static const struct page page = {"version", "Prints the version.\n", 0, 0, WORDS_NONE, NULL};
 
 int command_version(int argc, char **argv)
 {
@@ -15,13 +12,9 @@ int command_version(int argc, char **argv)
 	struct df_err err;
 	int next, result;
 
-	result = flags_parse(none, argc, argv, &next, &err);
-	if (result == FLAGS_HELP) {
-		command_version_help();
-		return CLI_OK;
-	}
+	result = page_flags(&page, none, argc, argv, &next, &err);
 	if (result)
-		return cli_fail(&err, CLI_FAILED);
+		return page_end(result, &err);
 	printf("dayfly %s\n", DAYFLY_VERSION);
 	return CLI_OK;
 }

@@ -12,13 +12,12 @@
 #include "daemon/log.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"
-#include "host/path.h"
+#include "host/place.h"
 #include "host/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,20 +222,11 @@ static void init_options(struct options *o)
 
 /* --- starting --- */
 
-/* Monitor and kernel lie beside this program. */
 static int find_paths(struct paths *paths, struct df_err *err)
 {
-	char own[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-	DF_FREE char *directory = NULL;
-
-	if (length < 0)
-		return df_err_set(err, -errno, "/proc/self/exe: %s", df_errno_text(errno));
-	own[length] = '\0';
-	directory = df_dir_name(own);
-	paths->monitor = directory ? df_path_join(directory, "dayfly-monitor") : NULL;
-	paths->kernel = directory ? df_path_join(directory, "dayfly-kernel") : NULL;
-	paths->unzip = directory ? df_path_join(directory, "dayfly-unzip") : NULL;
+	paths->monitor = df_place_program("dayfly-monitor");
+	paths->kernel = df_place_program("dayfly-kernel");
+	paths->unzip = df_place_program("dayfly-unzip");
 	paths->host_cache = state_path("cpuid");
 	paths->socket = state_path("socket");
 	if (!paths->monitor || !paths->kernel || !paths->unzip || !paths->host_cache ||
@@ -244,8 +234,9 @@ static int find_paths(struct paths *paths, struct df_err *err)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	if (access(paths->monitor, X_OK) < 0 || access(paths->kernel, R_OK) < 0)
 		return df_err_set(err, -ENOENT,
-			"dayfly-monitor and dayfly-kernel must lie in %s, beside dayflyd",
-			directory);
+			"%s and dayfly-kernel beside it are not there; build them with `make build`, or "
+			"install dayfly again",
+			paths->monitor);
 	return 0;
 }
 
@@ -425,7 +416,7 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (!o.state)
-		o.state = state_default_directory();
+		o.state = df_place_state();
 	error = o.state ? start(&o, &err) : -ENOMEM;
 	free(o.state);
 	if (!error)

@@ -40,19 +40,6 @@ static struct {
 	sqlite3 *database;
 } state = {.lock_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
-char *state_default_directory(void)
-{
-	const char *given = getenv("DAYFLY_STATE"), *data = getenv("XDG_DATA_HOME");
-	const char *home = getenv("HOME");
-
-	if (given && *given)
-		return strdup(given);
-	/* A relative one is to be ignored, says the specification. */
-	if (data && *data == '/')
-		return df_path_join(data, "dayfly");
-	return df_path_join(home && *home ? home : "/", ".local/share/dayfly");
-}
-
 const char *state_directory(void)
 {
 	return state.directory;

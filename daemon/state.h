@@ -24,9 +24,6 @@
 #define STATE_SCHEMA 1
 #define STATE_APPLICATION 0x64666c79 /* "dfly", PRAGMA application_id */
 
-/* The directory that is used unless one is given: $DAYFLY_STATE, $XDG_DATA_HOME/dayfly, ~/.local/share/dayfly. To be freed; NULL without memory. */
-char *state_default_directory(void) __attribute__((warn_unused_result));
-
 /* Makes, locks, opens, migrates. Returns 0, -EBUSY (another daemon), or -errno, with *err set. */
 int state_open(const char *directory, struct df_err *err) __attribute__((warn_unused_result));
 void state_close(void);

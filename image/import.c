@@ -5,6 +5,7 @@
 #include "host/child.h"
 #include "host/cleanup.h"
 #include "host/path.h"
+#include "host/place.h"
 #include "image/manifest_values.h"
 #include "image/store_private.h"
 
@@ -20,20 +21,6 @@
 #define HELPER "dayfly-import"
 #define OUTPUT_BYTES_MAX (1u << 20)
 #define TIME_LIMIT_MS (10u * 60 * 1000)
-
-/* The helper beside this executable, for the caller to free. */
-static char *find_helper(void)
-{
-	char own[4096];
-	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-	DF_FREE char *dir = NULL;
-
-	if (length < 0)
-		return NULL;
-	own[length] = '\0';
-	dir = df_dir_name(own);
-	return dir ? df_path_join(dir, HELPER) : NULL;
-}
 
 static int remove_entry(const char *path, const struct stat *now, int type, struct FTW *ftw)
 {
@@ -228,7 +215,7 @@ static int run_helper(const struct import_request *request, const char *helper, 
 int import_unpack(const struct import_request *request, struct manifest *m,
 	struct import_result *result, struct df_err *err)
 {
-	DF_FREE char *helper = request->helper ? strdup(request->helper) : find_helper();
+	DF_FREE char *helper = request->helper ? strdup(request->helper) : df_place_program(HELPER);
 	DF_FREE char *target = df_path_absolute(request->target);
 	DF_FREE char *work = target ? df_format("%s.import-XXXXXX", target) : NULL;
 	int error;

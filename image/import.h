@@ -18,7 +18,7 @@
 #define IMPORT_FILES_MAX 500000
 
 struct import_request {
-	const char *helper; /* path of the program dayfly-import; NULL: beside this executable */
+	const char *helper; /* path of the program dayfly-import; NULL: ours (host/place.h) */
 	const char *source; /* directory or file, as the user typed it */
 	const char *reference; /* which image, if the source holds several; NULL: the only one */
 	const char *

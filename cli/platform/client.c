@@ -4,6 +4,7 @@
 
 #include "host/cleanup.h"
 #include "host/path.h"
+#include "host/place.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -77,7 +78,7 @@ static struct curl_slist *make_headers(const struct client_request *request)
 static int explain(CURLcode code, const char *socket, struct df_err *err)
 {
 	if (code == CURLE_COULDNT_CONNECT) {
-		df_err_set(err, -ECONNREFUSED, "no daemon answers at %s; start it: dayflyd",
+		df_err_set(err, -ECONNREFUSED, "no daemon answers at %s; start it: dayfly up",
 			socket);
 		return CLI_FAILED;
 	}
@@ -114,7 +115,8 @@ static CURLcode perform(CURL *curl, const struct client_request *request, const 
 
 int client_ask(const struct client_request *request, struct client_reply *reply, struct df_err *err)
 {
-	DF_FREE char *socket = df_path_join(platform_state(), "socket");
+	DF_FREE char *state = df_place_state();
+	DF_FREE char *socket = state ? df_path_join(state, "socket") : NULL;
 	DF_FREE char *url = df_format("http://dayfly%s", request->path);
 	struct curl_slist *headers = make_headers(request);
 	CURL *curl = socket ? fresh_handle(socket) : NULL;

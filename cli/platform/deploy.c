@@ -77,10 +77,10 @@ static const struct flag deploy_flags[] = {
 static const struct page page = {"deploy [FLAGS] [--name NAME [FLAGS] PROGRAM [--] [ARGUMENTS]]",
 	"Freezes a program where it waits for input and serves it as a function. Without a\n"
 	"program, dayfly.yaml in this directory says everything. A function that is there already\n"
-	"is replaced; if the new one cannot be frozen, the old one goes on serving.\n\n"
+	"is replaced; if the new one cannot be frozen, the old one goes on serving.\n",
+	0, PAGE_PROGRAM, WORDS_FILES,
 	"  dayfly deploy\n"
-	"  dayfly deploy --name squeeze zstd -- -19 -c\n",
-	0, PAGE_PROGRAM};
+	"  dayfly deploy --name squeeze zstd -- -19 -c\n"};
 
 /* --- what to deploy --- */
 
@@ -287,16 +287,16 @@ int command_deploy(int argc, char **argv)
 	struct deploy_options how = {0};
 	bool json = false;
 	const struct flag_set sets[] = {
-		{deploy_flags, &how}, {platform_json_flags, &json}, {program_flags, &options}, {0}};
+		{deploy_flags, &how}, {page_json_flags, &json}, {program_flags, &options}, {0}};
 	struct manifest m = {0};
 	json_t *function = NULL;
 	struct df_err err = {0};
 	int next, status;
 
 	program_options_init(&options);
-	status = platform_flags(&page, sets, argc, argv, &next, &err);
+	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
-		return platform_end(status, &err);
+		return page_end(status, &err);
 	status = next < argc ? from_words(&how, &options, argv + next, &m, &err)
 			     : from_file(&how, &m, &err);
 	if (!status)
@@ -313,5 +313,5 @@ int command_deploy(int argc, char **argv)
 	else if (!status)
 		print_deployed(function);
 	json_decref(function);
-	return platform_end(status, &err);
+	return page_end(status, &err);
 }

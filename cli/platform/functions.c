@@ -10,7 +10,7 @@
 static const struct page ls_page = {"ls [--json]",
 	"Lists the functions: where each is frozen, its memory, how large its snapshot is, how often it\n"
 	"answered and failed since the daemon started, and how many microVMs it has now.\n",
-	0, 0};
+	0, 0, WORDS_NONE, NULL};
 
 static uint64_t count_errors(const json_t *calls)
 {
@@ -38,17 +38,17 @@ int command_ls(int argc, char **argv)
 	static const char *const heads[] = {"NAME", "STATE", "WAITS AT", ">MEMORY", ">SNAPSHOT",
 		">OK", ">ERRORS", ">LIVE", NULL};
 	bool json = false;
-	const struct flag_set sets[] = {{platform_json_flags, &json}, {0}};
+	const struct flag_set sets[] = {{page_json_flags, &json}, {0}};
 	struct table table = {.heads = heads};
 	json_t *answer = NULL, *function;
 	struct df_err err = {0};
 	size_t index;
-	int next, status = platform_flags(&ls_page, sets, argc, argv, &next, &err);
+	int next, status = page_flags(&ls_page, sets, argc, argv, &next, &err);
 
 	if (!status)
 		status = client_call("GET", "/functions", NULL, &answer, &err);
 	if (status)
-		return platform_end(status, &err);
+		return page_end(status, &err);
 	if (json) {
 		status = print_json(json_object_get(answer, "functions"), &err);
 	} else {
@@ -57,22 +57,22 @@ int command_ls(int argc, char **argv)
 		table_print(&table);
 	}
 	json_decref(answer);
-	return platform_end(status, &err);
+	return page_end(status, &err);
 }
 
-static const struct page rm_page = {
-	"rm NAME...", "Removes functions. Events that run are finished.\n", 1, 4096};
+static const struct page rm_page = {"rm NAME...",
+	"Removes functions. Events that run are finished.\n", 1, PAGE_MANY, WORDS_FUNCTIONS, NULL};
 
 int command_rm(int argc, char **argv)
 {
 	const struct flag_set sets[] = {{0}};
 	struct df_err err = {0};
-	int next, status = platform_flags(&rm_page, sets, argc, argv, &next, &err);
+	int next, status = page_flags(&rm_page, sets, argc, argv, &next, &err);
 
 	for (; !status && next < argc; next++) {
 		DF_FREE char *path = function_path(argv[next], "/functions/", &err);
 
 		status = path ? client_call("DELETE", path, NULL, NULL, &err) : CLI_FAILED;
 	}
-	return platform_end(status, &err);
+	return page_end(status, &err);
 }

@@ -95,7 +95,7 @@ static const struct page page = {"invoke [FLAGS] NAME < BODY > REPLY",
 	"Calls a function: standard input is the event's body, standard output gets the reply.\n"
 	"NAME:VERSION or NAME:ALIAS calls one version. Exit status 0 if the function answered\n"
 	"(with a status below 400), 1 if it failed, 125 if it could not be called.\n",
-	1, 1};
+	1, 1, WORDS_FUNCTIONS, NULL};
 
 /* An event with attributes has these three, says CloudEvents. */
 static int complete_attributes(struct invoke_options *how, struct df_err *err)
@@ -210,10 +210,10 @@ int command_invoke(int argc, char **argv)
 	static struct invoke_options how;
 	const struct flag_set sets[] = {{invoke_flags, &how}, {0}};
 	struct df_err err = {0};
-	int next, status = platform_flags(&page, sets, argc, argv, &next, &err);
+	int next, status = page_flags(&page, sets, argc, argv, &next, &err);
 
 	if (status)
-		return platform_end(status, &err);
+		return page_end(status, &err);
 	/* 1 is the function's failure here, and not FLAGS_HELP. */
 	status = invoke(&how, argv[next], &err);
 	return status ? cli_fail(&err, status < 0 ? CLI_FAILED : status) : CLI_OK;

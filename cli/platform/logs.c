@@ -27,7 +27,7 @@ static const struct flag logs_flags[] = {
 static const struct page logs_page = {"logs [-f] NAME",
 	"Prints a function's log, one JSON object a line: failures, and what its events wrote to\n"
 	"standard error.\n",
-	1, 1};
+	1, 1, WORDS_FUNCTIONS, NULL};
 
 /* The lines after number *after, which becomes that of the last. */
 static int print_lines(const char *path, uint64_t *after, bool wait, struct df_err *err)
@@ -56,25 +56,25 @@ int command_logs(int argc, char **argv)
 	const struct flag_set sets[] = {{logs_flags, &follow}, {0}};
 	struct df_err err = {0};
 	uint64_t after = 0;
-	int next, status = platform_flags(&logs_page, sets, argc, argv, &next, &err);
+	int next, status = page_flags(&logs_page, sets, argc, argv, &next, &err);
 	DF_FREE char *path = status ? NULL : function_path(argv[next], "/functions/", &err);
 
 	if (!status)
 		status = path ? print_lines(path, &after, false, &err) : CLI_FAILED;
 	while (!status && follow)
 		status = print_lines(path, &after, true, &err);
-	return platform_end(status, &err);
+	return page_end(status, &err);
 }
 
-static const struct page inspect_page = {
-	"inspect NAME", "Prints all that is known of a function, as JSON.\n", 1, 1};
+static const struct page inspect_page = {"inspect NAME",
+	"Prints all that is known of a function, as JSON.\n", 1, 1, WORDS_FUNCTIONS, NULL};
 
 int command_inspect(int argc, char **argv)
 {
 	const struct flag_set sets[] = {{0}};
 	json_t *answer = NULL;
 	struct df_err err = {0};
-	int next, status = platform_flags(&inspect_page, sets, argc, argv, &next, &err);
+	int next, status = page_flags(&inspect_page, sets, argc, argv, &next, &err);
 	DF_FREE char *path = status ? NULL : function_path(argv[next], "/functions/", &err);
 
 	if (!status)
@@ -82,5 +82,5 @@ int command_inspect(int argc, char **argv)
 	if (!status)
 		status = print_json(answer, &err);
 	json_decref(answer);
-	return platform_end(status, &err);
+	return page_end(status, &err);
 }

@@ -6,20 +6,17 @@
 #ifndef CLI_PLATFORM_PLATFORM_H
 #define CLI_PLATFORM_PLATFORM_H
 
+#include "cli/page.h"
 #include "cli/program.h"
 #include "cli/platform/commands.h"
 #include "host/str.h"
 #include "image/manifest.h"
 
 #include <jansson.h>
-#include <limits.h>
 
 #define ROW(name, summary) int command_##name(int argc, char **argv);
 PLATFORM_COMMANDS(ROW)
 #undef ROW
-
-/* The daemon's state directory: never NULL; the process ends without memory. */
-const char *platform_state(void);
 
 /* --- asking the daemon (client.c) --- */
 
@@ -39,7 +36,7 @@ struct client_reply {
 
 /*
  * Sends it and waits for the whole answer, whatever its status. Returns 0, or the exit status with *err set, which says
- * to start dayflyd if no daemon answers (err->code is then -ECONNREFUSED). The body is the caller's to end.
+ * to start one if no daemon answers (err->code is then -ECONNREFUSED). The body is the caller's to end.
  */
 int client_ask(const struct client_request *request, struct client_reply *reply, struct df_err *err)
 	__attribute__((warn_unused_result));
@@ -95,29 +92,5 @@ int describe_program(const struct program_options *options, const char *name, ch
 /* The other way: fills *options, and *program with program and root image. Returns 0 or the exit status with *err set. */
 int describe_prepare(const struct manifest *m, struct program_options *options,
 	struct program *program, struct df_err *err) __attribute__((warn_unused_result));
-
-/* --- flags --- */
-
-/* For a bool: --json */
-extern const struct flag platform_json_flags[];
-
-/*
- * What commands do first: flags, and at least `least` and at most `most` words behind them. Returns 0 with *next at
- * the first word, FLAGS_HELP after the page was printed, or -EINVAL with *err set.
- */
-#define PAGE_PROGRAM \
-	INT_MAX /* `most`: a program and its arguments, so flags come before them only */
-
-struct page {
-	const char *usage; /* behind "Usage: dayfly " */
-	const char *text;
-	int least, most;
-};
-
-int platform_flags(const struct page *page, const struct flag_set *sets, int argc, char **argv,
-	int *next, struct df_err *err) __attribute__((warn_unused_result));
-
-/* The command's end: prints the error, if `status` is one. FLAGS_HELP is none, -EINVAL is CLI_FAILED. */
-int platform_end(int status, const struct df_err *err);
 
 #endif
