@@ -98,7 +98,8 @@ void async_forget(const char *name)
 
 /* --- accepting --- */
 
-int async_put(const char *name, const char *qualifier, const struct call *call, struct df_err *err)
+static int put(const char *name, const char *qualifier, const struct call *call,
+	const struct queue_mark *mark, struct df_err *err)
 {
 	char function[QUEUE_FUNCTION_MAX + 1];
 	struct async_config config;
@@ -110,6 +111,7 @@ int async_put(const char *name, const char *qualifier, const struct call *call, 
 		.attribute_bytes = call->attribute_bytes,
 		.body = call->body_bytes ? call->body : NULL,
 		.body_bytes = call->body_bytes,
+		.mark = mark,
 	};
 
 	snprintf(function, sizeof(function), "%s%s%s", name, qualifier ? ":" : "",
@@ -118,6 +120,17 @@ int async_put(const char *name, const char *qualifier, const struct call *call, 
 	event.attempts_max = config.attempts_max;
 	event.age_max_ms = config.age_max_ms;
 	return queue_put(async.queue, &event, NULL, err);
+}
+
+int async_put(const char *name, const char *qualifier, const struct call *call, struct df_err *err)
+{
+	return put(name, qualifier, call, NULL, err);
+}
+
+int async_put_marked(const char *name, const struct call *call, const struct queue_mark *mark,
+	struct df_err *err)
+{
+	return put(name, NULL, call, mark, err);
 }
 
 /* --- how an event ends --- */

@@ -36,6 +36,10 @@ void async_deinit(void);
 int async_put(const char *name, const char *qualifier, const struct call *call, struct df_err *err)
 	__attribute__((warn_unused_result));
 
+/* The same with a mark (queue.h): also returns -EEXIST, and nothing is stored then. */
+int async_put_marked(const char *name, const struct call *call, const struct queue_mark *mark,
+	struct df_err *err) __attribute__((warn_unused_result));
+
 /* Forgets the events and settings of a name that was deleted. */
 void async_forget(const char *name);
 

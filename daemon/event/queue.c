@@ -87,7 +87,7 @@ static void apply_purge(struct queue *queue, const char *function)
 
 static void apply(struct queue *queue, const struct store_op *op)
 {
-	if (op->next)
+	if (op->next && !op->repeated)
 		apply_next(queue, op->next);
 	switch (op->kind) {
 	case STORE_DEAD:
@@ -223,6 +223,13 @@ static bool text_ok(const char *text, size_t max)
 	return length > 0 && length <= max;
 }
 
+static bool mark_ok(const struct queue_mark *mark)
+{
+	return text_ok(mark->owner, QUEUE_OWNER_MAX) && mark->key &&
+		strlen(mark->key) <= QUEUE_MARK_MAX &&
+		(!mark->value || strlen(mark->value) <= QUEUE_MARK_MAX);
+}
+
 static int check_new(const struct queue_event_new *event, struct df_err *err)
 {
 	if (event->attribute_bytes > QUEUE_ATTRIBUTES_MAX || event->body_bytes > QUEUE_BODY_MAX)
@@ -234,6 +241,8 @@ static int check_new(const struct queue_event_new *event, struct df_err *err)
 		!text_ok(event->request_id, QUEUE_ID_MAX) || event->attempts_max > 1000 ||
 		(event->kind == QUEUE_DELIVERY) != (event->target != NULL))
 		return df_err_set(err, -EINVAL, "the event's description is not valid");
+	if (event->mark && (!mark_ok(event->mark) || !event->mark->value))
+		return df_err_set(err, -EINVAL, "the event's mark is not valid");
 	return 0;
 }
 
@@ -329,6 +338,10 @@ int queue_put(struct queue *queue, const struct queue_event_new *event, uint64_t
 	if (error < 0) {
 		abandon_new(queue, &next, error);
 		return df_err_set(err, error, "cannot store the event: %s", df_errno_text(error));
+	}
+	if (op.repeated) {
+		abandon_new(queue, &next, -EEXIST);
+		return df_err_set(err, -EEXIST, "the event was stored before");
 	}
 	if (id)
 		*id = next.id;
@@ -579,6 +592,32 @@ int queue_limit(struct queue *queue, const char *function, unsigned int concurre
 	pthread_cond_broadcast(&queue->work);
 	pthread_mutex_unlock(&queue->lock);
 	return error;
+}
+
+/* --- marks --- */
+
+int queue_mark(struct queue *queue, const struct queue_mark *marks, size_t count)
+{
+	struct store_op op = {.kind = STORE_MARK, .marks = marks, .mark_count = count};
+
+	for (size_t i = 0; i < count; i++) {
+		if (!mark_ok(&marks[i]))
+			return -EINVAL;
+	}
+	return count ? run(queue, &op) : 0;
+}
+
+int queue_forget(struct queue *queue, const char *owner)
+{
+	struct store_op op = {.kind = STORE_FORGET, .owner = owner};
+
+	return run(queue, &op);
+}
+
+int queue_each_mark(struct queue *queue, const char *owner,
+	int (*each)(void *user, const struct queue_mark *mark), void *user)
+{
+	return store_each_mark(queue->store, owner, each, user);
 }
 
 /* --- looking after it --- */

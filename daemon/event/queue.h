@@ -30,13 +30,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_SCHEMA 1
+#define QUEUE_SCHEMA 2
 #define QUEUE_INLINE_MAX 65536 /* bytes of a body that lies in the database */
 #define QUEUE_BODY_MAX (64ull << 20) /* bytes of a body, at most */
 #define QUEUE_ATTRIBUTES_MAX 65536 /* bytes */
 #define QUEUE_REPLY_MAX 65536 /* bytes of a last reply that are kept */
 #define QUEUE_FUNCTION_MAX 256 /* characters: name, or name and qualifier */
 #define QUEUE_ID_MAX 64 /* characters of a request id */
+#define QUEUE_OWNER_MAX 5000
+#define QUEUE_MARK_MAX 1024
 
 struct queue;
 struct lane; /* queue_lanes.h */
@@ -62,6 +64,18 @@ struct queue_options {
 	void *now_user;
 };
 
+/*
+ * What a source of events remembers, beside the queue: the last tick of a schedule, files that were seen. A mark that comes with an event is stored in
+ * the event's transaction, so after a crash both are there or neither; and an event whose mark is there already, with that value, is not stored again.
+ */
+struct queue_mark {
+	const char *
+		owner; /* 1 to QUEUE_OWNER_MAX characters: whose it is, such as "FUNCTION/schedule/..." */
+	const char *key; /* tells it from the owner's others; at most QUEUE_MARK_MAX characters */
+	const char
+		*value; /* at most QUEUE_MARK_MAX characters; NULL (queue_mark only): remove it */
+};
+
 /* A new event. All is borrowed. */
 struct queue_event_new {
 	enum queue_kind kind;
@@ -74,6 +88,7 @@ struct queue_event_new {
 	size_t body_bytes;
 	unsigned int attempts_max; /* 1 to 1000; 0: 3, the first one and two retries */
 	uint64_t age_max_ms; /* 0: 6 h */
+	const struct queue_mark *mark; /* or NULL */
 };
 
 /* Why an event was given up. */
@@ -124,8 +139,8 @@ void queue_close(struct queue *queue);
 
 /*
  * Stores an event. On return with 0 it is on disk, and *id (may be NULL) is its number. Returns 0, -EINVAL (a member is out of range), -EFBIG (body or
- * attributes too large), -EDQUOT (the queue is full: events_max or bytes_max), -ENOSPC (the disk is), -EIO or -ENOMEM,
- * with *err set; nothing is stored then (after -EIO it may be).
+ * attributes too large), -EDQUOT (the queue is full: events_max or bytes_max), -EEXIST (its mark has that value already), -ENOSPC (the disk is full), -EIO or
+ * -ENOMEM, with *err set; nothing is stored then (after -EIO it may be).
  */
 int queue_put(struct queue *queue, const struct queue_event_new *event, uint64_t *id,
 	struct df_err *err) __attribute__((warn_unused_result));
@@ -214,6 +229,21 @@ int queue_purge(struct queue *queue, const char *function, uint64_t *count)
 
 /* Removes dead letters that are older than dead_ms. To be called now and then. Returns 0 or -errno. */
 int queue_sweep(struct queue *queue) __attribute__((warn_unused_result));
+
+/* Sets or removes marks, in one transaction. Returns 0, -EINVAL or -errno. */
+int queue_mark(struct queue *queue, const struct queue_mark *marks, size_t count)
+	__attribute__((warn_unused_result));
+
+/* Removes all marks of an owner. Returns 0 or -errno. */
+int queue_forget(struct queue *queue, const char *owner) __attribute__((warn_unused_result));
+
+/*
+ * Calls `each` for the marks of all owners that begin with `owner`, in order; what it gets is borrowed, and it may not use the queue. Ends early with
+ * what `each` returns unless that is 0. Returns 0 or -errno.
+ */
+int queue_each_mark(struct queue *queue, const char *owner,
+	int (*each)(void *user, const struct queue_mark *mark), void *user)
+	__attribute__((warn_unused_result));
 
 struct queue_gauges {
 	uint64_t ready, leased, dead; /* events and deliveries */

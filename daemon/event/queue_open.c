@@ -17,6 +17,13 @@
 
 #define APPLICATION_ID 0x64667175 /* "dfqu" */
 
+#define CREATE_MARK                                                  \
+	"CREATE TABLE mark (owner TEXT NOT NULL, key TEXT NOT NULL," \
+	" value TEXT NOT NULL, PRIMARY KEY (owner, key)) STRICT, WITHOUT ROWID;"
+
+/* From version 1, which had no marks. */
+static const char migration[] = "BEGIN IMMEDIATE;" CREATE_MARK "PRAGMA user_version = 2; COMMIT";
+
 /* Small columns first: what store_load and retries look at lies before the long ones. */
 static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE TABLE store (next_id INTEGER NOT NULL) STRICT;"
@@ -46,7 +53,7 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " reply BLOB,"
 			     " body BLOB"
 			     ") STRICT;"
-			     "CREATE INDEX event_dead ON event (id) WHERE dead = 1;"
+			     "CREATE INDEX event_dead ON event (id) WHERE dead = 1;" CREATE_MARK
 			     "PRAGMA application_id = %d;"
 			     "PRAGMA user_version = %d;"
 			     "COMMIT";
@@ -102,6 +109,8 @@ static int check_schema(sqlite3 *database, struct df_err *err)
 		return error;
 	if (application == APPLICATION_ID && version == QUEUE_SCHEMA)
 		return 0;
+	if (application == APPLICATION_ID && version == 1)
+		return execute(database, migration, err);
 	if (application == APPLICATION_ID && version > QUEUE_SCHEMA)
 		return df_err_set(err, -EPROTONOSUPPORT,
 			"the queue was written by a newer dayflyd (schema %" PRId64
@@ -161,6 +170,8 @@ static int open_database(struct store *store, const char *path, struct df_err *e
 		error = prepare(store->reader, store_read_sql, &store->read_one, err);
 	if (error == 0)
 		error = prepare(store->reader, store_dead_sql, &store->read_dead, err);
+	if (error == 0)
+		error = prepare(store->reader, store_marks_sql, &store->read_marks, err);
 	return error;
 }
 
@@ -217,6 +228,7 @@ void store_close(struct store *store)
 		sqlite3_finalize(store->statements[i]);
 	sqlite3_finalize(store->read_one);
 	sqlite3_finalize(store->read_dead);
+	sqlite3_finalize(store->read_marks);
 	sqlite3_close(store->reader);
 	sqlite3_close(store->writer);
 	pthread_mutex_destroy(&store->read_lock);

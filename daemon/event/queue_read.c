@@ -46,6 +46,11 @@ const char store_dead_sql[] =
 	COLUMNS "WHERE dead = 1 AND id > ?1 AND (?2 IS NULL OR " STORE_OF_FUNCTION(
 		"?2") ") ORDER BY id LIMIT ?3";
 
+/* The owners that begin with a text are a range of the primary key. */
+const char store_marks_sql[] =
+	"SELECT owner, key, value FROM mark WHERE owner >= ?1 AND owner < ?1 || char(1114111)"
+	" ORDER BY owner, key";
+
 void store_body_name(uint64_t id, char name[STORE_NAME_BYTES])
 {
 	snprintf(name, STORE_NAME_BYTES, "%016" PRIx64, id);
@@ -222,4 +227,26 @@ int store_list_dead(struct store *store, const char *function, uint64_t after,
 	while (error < 0 && found > 0)
 		queue_event_free(&events[--found]);
 	return error < 0 ? error : found;
+}
+
+int store_each_mark(struct store *store, const char *owner,
+	int (*each)(void *user, const struct queue_mark *mark), void *user)
+{
+	sqlite3_stmt *row = store->read_marks;
+	int code = SQLITE_DONE, error = 0;
+
+	pthread_mutex_lock(&store->read_lock);
+	(void)sqlite3_bind_text(row, 1, owner, -1, SQLITE_STATIC);
+	while (error == 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {
+		const struct queue_mark mark = {
+			.owner = (const char *)sqlite3_column_text(row, 0),
+			.key = (const char *)sqlite3_column_text(row, 1),
+			.value = (const char *)sqlite3_column_text(row, 2),
+		};
+
+		error = mark.owner && mark.key && mark.value ? each(user, &mark) : -ENOMEM;
+	}
+	sqlite3_reset(row);
+	pthread_mutex_unlock(&store->read_lock);
+	return error ? error : store_errno(code);
 }

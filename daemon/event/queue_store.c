@@ -61,6 +61,11 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STATEMENT_DELETE] = "DELETE FROM event WHERE id = ?1 AND dead = 1" REMOVED,
 	[STATEMENT_PURGE] = "DELETE FROM event WHERE " STORE_OF_FUNCTION("?1") REMOVED,
 	[STATEMENT_SWEEP] = "DELETE FROM event WHERE dead = 1 AND dead_ms < ?1" REMOVED,
+	[STATEMENT_MARK] = "INSERT INTO mark VALUES (?1, ?2, ?3)"
+			   " ON CONFLICT DO UPDATE SET value = excluded.value"
+			   " WHERE value <> excluded.value",
+	[STATEMENT_UNMARK] = "DELETE FROM mark WHERE owner = ?1 AND key = ?2",
+	[STATEMENT_FORGET] = "DELETE FROM mark WHERE owner = ?1",
 };
 
 static sqlite3_stmt *statement(struct store *store, enum store_statement which)
@@ -217,9 +222,44 @@ static int replay(struct store *store, struct store_op *op)
 	return store_errno(code);
 }
 
+/* Sets a mark, or removes it. Counts in op->changed. */
+static int mark(struct store *store, struct store_op *op, const struct queue_mark *mark)
+{
+	enum store_statement which = mark->value ? STATEMENT_MARK : STATEMENT_UNMARK;
+	sqlite3_stmt *prepared = statement(store, which);
+	int error;
+
+	bind_text(prepared, 1, mark->owner);
+	bind_text(prepared, 2, mark->key);
+	if (mark->value)
+		bind_text(prepared, 3, mark->value);
+	error = run(store, which);
+	op->changed += (uint64_t)sqlite3_changes64(store->writer);
+	return error;
+}
+
+/* The event that comes with an op. One whose mark is there already is none. */
+static int put_next(struct store *store, struct store_op *op)
+{
+	const struct queue_mark *with = op->next->event->mark;
+	int error = with ? mark(store, op, with) : 0;
+
+	op->repeated = error == 0 && with && op->changed == 0;
+	return error < 0 || op->repeated ? error : put(store, op->next);
+}
+
+static int mark_all(struct store *store, struct store_op *op)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < op->mark_count && error == 0; i++)
+		error = mark(store, op, &op->marks[i]);
+	return error;
+}
+
 static int run_op(struct store *store, struct store_op *op)
 {
-	int error = op->next ? put(store, op->next) : 0;
+	int error = op->next ? put_next(store, op) : 0;
 
 	if (error < 0)
 		return error;
@@ -241,6 +281,11 @@ static int run_op(struct store *store, struct store_op *op)
 	case STORE_PURGE:
 		bind_text(statement(store, STATEMENT_PURGE), 1, op->function);
 		return remove_rows(store, STATEMENT_PURGE, op);
+	case STORE_MARK:
+		return mark_all(store, op);
+	case STORE_FORGET:
+		bind_text(statement(store, STATEMENT_FORGET), 1, op->owner);
+		return run(store, STATEMENT_FORGET);
 	case STORE_SWEEP:
 		bind_number(statement(store, STATEMENT_SWEEP), 1, op->now_ms);
 		return remove_rows(store, STATEMENT_SWEEP, op);

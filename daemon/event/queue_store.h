@@ -28,7 +28,7 @@ struct store_new {
 };
 
 enum store_kind {
-	STORE_PUT, /* next */
+	STORE_PUT, /* next, with its mark */
 	STORE_DONE, /* id; next */
 	STORE_RETRY, /* id, due_ms, attempts, throttles */
 	STORE_DEAD, /* id, attempts, end, now_ms; next */
@@ -36,6 +36,8 @@ enum store_kind {
 	STORE_DELETE, /* id: a dead letter */
 	STORE_PURGE, /* function */
 	STORE_SWEEP, /* now_ms: dead letters before it */
+	STORE_MARK, /* marks, mark_count */
+	STORE_FORGET, /* owner */
 	STORE_KINDS
 };
 
@@ -45,11 +47,14 @@ struct store_op {
 	enum store_kind kind;
 	uint64_t id, due_ms, now_ms;
 	unsigned int attempts, throttles;
-	const char *function;
+	const char *function, *owner;
+	const struct queue_mark *marks;
+	size_t mark_count;
 	const struct queue_end *end;
 	const struct store_new *next; /* PUT: the event; DONE and DEAD: one more, or NULL */
 	/* What it did, good when the result is 0: */
 	uint64_t changed; /* rows that there were */
+	bool repeated; /* PUT: its mark was there, and nothing was done */
 	uint64_t changed_dead; /* of these, dead letters */
 	uint64_t bytes; /* of the rows that it removed */
 	enum queue_kind replayed_kind;
@@ -90,6 +95,11 @@ int store_read(struct store *store, uint64_t id, bool body, struct queue_event *
 /* As queue_list_dead. */
 int store_list_dead(struct store *store, const char *function, uint64_t after,
 	struct queue_event *events, unsigned int count) __attribute__((warn_unused_result));
+
+/* As queue_each_mark. */
+int store_each_mark(struct store *store, const char *owner,
+	int (*each)(void *user, const struct queue_mark *mark), void *user)
+	__attribute__((warn_unused_result));
 
 /* Body files. */
 int store_body_write(struct store *store, uint64_t id, const void *body, size_t length)

@@ -29,6 +29,9 @@ enum store_statement {
 	STATEMENT_DELETE,
 	STATEMENT_PURGE,
 	STATEMENT_SWEEP,
+	STATEMENT_MARK,
+	STATEMENT_UNMARK,
+	STATEMENT_FORGET,
 	STORE_STATEMENTS
 };
 
@@ -45,7 +48,7 @@ struct store {
 	pthread_mutex_t read_lock;
 	/* protected by read_lock: */
 	sqlite3 *reader;
-	sqlite3_stmt *read_one, *read_dead;
+	sqlite3_stmt *read_one, *read_dead, *read_marks;
 };
 
 /* -errno for SQLite's result codes; 0 for OK, ROW and DONE. */
@@ -55,6 +58,6 @@ int store_errno(int code);
 void store_body_name(uint64_t id, char name[STORE_NAME_BYTES]);
 
 /* The columns that store_read and store_list_dead select. */
-extern const char store_read_sql[], store_dead_sql[];
+extern const char store_read_sql[], store_dead_sql[], store_marks_sql[];
 
 #endif

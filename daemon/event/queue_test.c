@@ -459,7 +459,7 @@ static void test_refused(void **state)
 	(void)state;
 	assert_int_equal(queue_open(&options, &other, &err), -EBUSY);
 	queue_close(queue);
-	database("PRAGMA user_version = 2");
+	database("PRAGMA user_version = 3");
 	assert_int_equal(queue_open(&options, &other, &err), -EPROTONOSUPPORT);
 	database("PRAGMA user_version = 1; PRAGMA application_id = 1");
 	assert_int_equal(queue_open(&options, &other, &err), -EINVAL);
@@ -782,6 +782,98 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* --- marks --- */
+
+struct seen_marks {
+	char text[256];
+	int stop_after;
+};
+
+static int see_mark(void *user, const struct queue_mark *mark)
+{
+	struct seen_marks *seen = user;
+	size_t at = strlen(seen->text);
+
+	snprintf(seen->text + at, sizeof(seen->text) - at, "%s|%s|%s;", mark->owner, mark->key,
+		mark->value);
+	return --seen->stop_after == 0 ? 7 : 0;
+}
+
+static void check_marks(struct queue *queue, const char *owner, const char *want)
+{
+	struct seen_marks seen = {.text = ""};
+
+	assert_int_equal(queue_each_mark(queue, owner, see_mark, &seen), 0);
+	assert_string_equal(seen.text, want);
+}
+
+static int put_marked(struct queue *queue, const char *owner, const char *key, const char *value,
+	size_t body_bytes)
+{
+	static char body[QUEUE_INLINE_MAX + 1];
+	const struct queue_mark mark = {owner, key, value};
+	const struct queue_event_new event = {.function = "f",
+		.request_id = "r",
+		.body = body,
+		.body_bytes = body_bytes,
+		.mark = &mark};
+
+	return queue_put(queue, &event, NULL, NULL);
+}
+
+static void test_marks(void **state)
+{
+	const struct queue_mark some[] = {{"a/2", "k", "w"}, {"a/1", "k", NULL}, {"b", "", ""}};
+	struct seen_marks seen = {.stop_after = 1};
+	struct queue *queue = open_queue();
+	struct queue_gauges gauges;
+
+	(void)state;
+	assert_int_equal(put_marked(queue, "a/1", "k", "v", 1), 0);
+	assert_int_equal(put_marked(queue, "a/1", "k", "v", 1), -EEXIST);
+	/* One with a file leaves none, and is not charged. */
+	assert_int_equal(put_marked(queue, "a/1", "k", "v", QUEUE_INLINE_MAX + 1), -EEXIST);
+	assert_int_equal(put_marked(queue, "a/1", "k", "v2", 1), 0);
+	assert_int_equal(put_marked(queue, "a/1", "l", "v", 1), 0);
+	queue_gauges(queue, NULL, &gauges);
+	assert_int_equal(gauges.ready, 3);
+	assert_int_equal(gauges.bytes, 3);
+	check_marks(queue, "a/", "a/1|k|v2;a/1|l|v;");
+	queue_close(queue);
+
+	queue = open_queue();
+	assert_int_equal(put_marked(queue, "a/1", "k", "v2", 1), -EEXIST);
+	assert_int_equal(queue_mark(queue, some, 3), 0);
+	check_marks(queue, "", "a/1|l|v;a/2|k|w;b||;");
+	assert_int_equal(queue_each_mark(queue, "", see_mark, &seen), 7);
+	assert_int_equal(queue_forget(queue, "a/1"), 0);
+	check_marks(queue, "a", "a/2|k|w;");
+	/* What was forgotten is new again. */
+	assert_int_equal(put_marked(queue, "a/1", "k", "v2", 1), 0);
+	assert_int_equal(put_marked(queue, "", "k", "v", 1), -EINVAL);
+	assert_int_equal(put_marked(queue, "a", "k", NULL, 1), -EINVAL);
+	assert_int_equal(queue_mark(queue, &(struct queue_mark){"a", NULL, "v"}, 1), -EINVAL);
+	queue_close(queue);
+}
+
+static void test_migration(void **state)
+{
+	struct queue *queue = open_queue();
+	struct queue_event event;
+
+	(void)state;
+	assert_int_equal(queue_purge(queue, "f", NULL), 0);
+	put(queue, "f", "one");
+	queue_close(queue);
+	database("DROP TABLE mark; PRAGMA user_version = 1");
+	queue = open_queue();
+	event = take(queue);
+	assert_int_equal(event.body_bytes, 3);
+	done(queue, &event);
+	assert_int_equal(put_marked(queue, "a", "k", "v", 1), 0);
+	queue_close(queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -801,6 +893,8 @@ int main(void)
 		cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_migration),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
