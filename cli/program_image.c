@@ -2,6 +2,7 @@
 /* From a program to the root image it runs in: see program.h. */
 #include "cli/program.h"
 
+#include "cli/progress.h"
 #include "host/cleanup.h"
 #include "image/elf.h"
 #include "image/erofs.h"
@@ -42,7 +43,12 @@ static int gather_image(const struct program_options *options, struct program *p
 		.workdir = strcmp(options->workdir, "/") == 0 ? NULL : options->workdir,
 	};
 
-	return status_of(roots_image(&request, &program->image, err));
+	int result;
+
+	progress_begin("gathering", program->typed);
+	result = roots_image(&request, &program->image, err);
+	progress_end();
+	return status_of(result);
 }
 
 /* What is wrong with an image that the user gave. */

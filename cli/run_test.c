@@ -220,7 +220,7 @@ static void test_missing_monitor(void **state)
 	(void)state;
 	assert_int_equal(unlink(monitor), 0);
 	assert_int_equal(DAYFLY("run", program), 125);
-	complains("dayfly-monitor was not found; it belongs beside dayfly");
+	complains("dayfly-monitor was not found; build it with `make build`");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

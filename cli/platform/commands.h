@@ -4,6 +4,8 @@
 #define CLI_PLATFORM_COMMANDS_H
 
 #define PLATFORM_COMMANDS(ROW)                                      \
+	ROW(up, "start dayflyd in the background")                  \
+	ROW(down, "stop it, when what runs has ended")              \
 	ROW(deploy, "freeze a program and serve it as a function")  \
 	ROW(invoke, "call a function: standard input is the event") \
 	ROW(ls, "list functions")                                   \
