@@ -111,5 +111,7 @@ int event_explain_end(struct df_monitor *monitor, struct df_err *err);
 const char *units_time(uint64_t ns, char text[UNITS_BYTES]);
 /* "512 bytes", "428 KiB", "1.3 MiB" */
 const char *units_size(uint64_t bytes, char text[UNITS_BYTES]);
+/* "90 s", "5 min", "47 h", "2 d" */
+const char *units_age(uint64_t ms, char text[UNITS_BYTES]);
 
 #endif

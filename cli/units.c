@@ -39,3 +39,19 @@ const char *units_size(uint64_t bytes, char text[UNITS_BYTES])
 	}
 	return say(size, units[unit], text);
 }
+
+const char *units_age(uint64_t ms, char text[UNITS_BYTES])
+{
+	static const struct {
+		uint64_t seconds;
+		const char *unit;
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+	uint64_t seconds = ms / 1000;
+	size_t i = 0;
+
+	/* From two of a unit on. */
+	while (i < 3 && seconds < 2 * units[i].seconds)
+		i++;
+	snprintf(text, UNITS_BYTES, "%" PRIu64 " %s", seconds / units[i].seconds, units[i].unit);
+	return text;
+}

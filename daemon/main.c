@@ -298,7 +298,7 @@ static int start_async(const struct options *o, struct df_err *err)
 static int start_http(const struct options *o, const struct paths *paths, struct df_err *err)
 {
 	static const struct route *const tables[] = {
-		face_invoke, face_manage, face_dead, face_lambda, NULL};
+		face_invoke, face_manage, face_stats, face_dead, face_lambda, NULL};
 	const struct http_settings settings = {
 		.address = o->address,
 		.port = o->port,

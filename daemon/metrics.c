@@ -107,6 +107,27 @@ static void observe(struct histogram *histogram, uint64_t ns)
 	add(&histogram->sum_ns, ns);
 }
 
+/*
+ * Steps of 1024 ns up to 8 of them, then 8 for each doubling: with e the highest bit of the number of 1024 ns, the three bits
+ * behind it choose among the 8.
+ */
+static unsigned int spread_step(uint64_t ns)
+{
+	uint64_t units = ns >> 10;
+	unsigned int exponent, step;
+
+	if (units < 8)
+		return (unsigned int)units;
+	exponent = 63 - (unsigned int)__builtin_clzll(units);
+	step = (exponent - 2) * 8 + (unsigned int)(units >> (exponent - 3) & 7);
+	return step < SPREAD_STEPS ? step : SPREAD_STEPS - 1;
+}
+
+uint64_t spread_limit_ns(unsigned int step)
+{
+	return step < 8 ? (step + 1ull) << 10 : (step % 8 + 9ull) << (step / 8 - 1 + 10);
+}
+
 void tally_call(struct tally *tally, const struct call *call, const struct call_reply *reply)
 {
 	add(&tally->results[reply->result], 1);
@@ -118,6 +139,7 @@ void tally_call(struct tally *tally, const struct call *call, const struct call_
 	if (!reply->duration_ns)
 		return;
 	observe(&tally->duration, reply->duration_ns);
+	add(&tally->spread.count[spread_step(reply->duration_ns)], 1);
 	observe(&tally->thaw, reply->reply.thaw_ns);
 	add(&tally->pages, reply->reply.pages);
 	add(&tally->bytes_out, reply->reply.body_bytes);

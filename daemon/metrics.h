@@ -15,6 +15,16 @@ struct histogram {
 	uint64_t sum_ns;
 };
 
+/*
+ * The same times once more, in steps of an eighth or less, so that medians can be told: count[i] are those up to spread_limit_ns(i).
+ * The last step has all that is longer.
+ */
+#define SPREAD_STEPS 240
+
+struct spread {
+	uint64_t count[SPREAD_STEPS];
+};
+
 /* Numbers are changed with relaxed atomics, from any thread. */
 struct tally {
 	char name[FUNCTION_NAME_MAX + 1];
@@ -23,6 +33,7 @@ struct tally {
 	uint64_t pages; /* put back */
 	uint64_t bytes_in, bytes_out;
 	struct histogram duration, thaw, queued;
+	struct spread spread; /* of duration */
 	struct log_ring *ring;
 	/* protected by the lock of all tallies: */
 	unsigned int references;
@@ -36,6 +47,9 @@ void tally_unref(struct tally *tally);
 
 /* Counts a call. */
 void tally_call(struct tally *tally, const struct call *call, const struct call_reply *reply);
+
+/* The upper end of a step, in ns. */
+uint64_t spread_limit_ns(unsigned int step);
 
 uint64_t tally_read(const uint64_t *counter);
 

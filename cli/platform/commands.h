@@ -3,14 +3,16 @@
 #ifndef CLI_PLATFORM_COMMANDS_H
 #define CLI_PLATFORM_COMMANDS_H
 
-#define PLATFORM_COMMANDS(ROW)                                      \
-	ROW(up, "start dayflyd in the background")                  \
-	ROW(down, "stop it, when what runs has ended")              \
-	ROW(deploy, "freeze a program and serve it as a function")  \
-	ROW(invoke, "call a function: standard input is the event") \
-	ROW(ls, "list functions")                                   \
-	ROW(rm, "remove functions")                                 \
-	ROW(logs, "print the log of a function")                    \
+#define PLATFORM_COMMANDS(ROW)                                       \
+	ROW(up, "start dayflyd in the background")                   \
+	ROW(down, "stop it, when what runs has ended")               \
+	ROW(deploy, "freeze a program and serve it as a function")   \
+	ROW(invoke, "call a function: standard input is the event")  \
+	ROW(ls, "list functions")                                    \
+	ROW(ps, "list what lives now: processes and their microVMs") \
+	ROW(top, "watch rates, times and memory of functions")       \
+	ROW(rm, "remove functions")                                  \
+	ROW(logs, "print the log of a function")                     \
 	ROW(inspect, "print all that is known of a function")
 
 #endif

@@ -80,6 +80,9 @@ void table_add(struct table *table, const char *format, ...) __attribute__((form
 /* Prints it and frees it. Lines are cut at the terminal's width, if there is one. */
 void table_print(struct table *table);
 
+/* A line that is cut the same way. */
+void table_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* --- programs and manifests (describe.c) --- */
 
 /*

@@ -63,6 +63,18 @@ static void print_line(const char *line, size_t most)
 	printf("%.*s\n", (int)bytes, line);
 }
 
+void table_line(const char *format, ...)
+{
+	char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) >= 0)
+		print_line(text, terminal_width());
+	va_end(arguments);
+	free(text);
+}
+
 static void add_cell(struct df_str *line, const char *text, size_t width, bool right)
 {
 	int pad = (int)(width - width_of(text));

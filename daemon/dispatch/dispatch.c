@@ -173,7 +173,7 @@ static struct instance *grow(struct function *function, struct hunger *hunger, s
 		stir(function);
 		return NULL;
 	}
-	process->last_used_ns = function->grown_ns = clock_now_ns();
+	process->started_ns = process->last_used_ns = function->grown_ns = clock_now_ns();
 	LIST_INSERT_HEAD(&function->processes, process, link);
 	use(&process->instance[0]);
 	for (unsigned int i = 1; i < count; i++)

@@ -89,7 +89,7 @@ void call_release(struct call_reply *reply);
 /* Ends the processes of a function that is in the registry no more, as they become idle. */
 void dispatch_retire(struct function *function);
 
-/* What runs now, for `dayfly ps`: a JSON array of processes, a new reference. NULL without memory. */
+/* What runs now: a JSON array of processes as GET /processes has them, without memory_bytes. A new reference; NULL without memory. */
 json_t *dispatch_processes(void) __attribute__((warn_unused_result));
 
 struct dispatch_gauges {

@@ -466,12 +466,16 @@ static json_t *describe(struct process *process, uint64_t now_ns)
 	json_t *json;
 
 	pthread_mutex_lock(&function->lock);
-	json = json_pack("{s:i, s:s, s:s, s:i, s:i, s:I, s:I}", "pid", (int)process->pid,
+	json = json_pack("{s:i, s:s, s:s, s:i, s:i, s:I, s:I, s:I}", "pid", (int)process->pid,
 		"function", function->config->name, "version", function->version, "instances",
 		(int)process->count, "busy", (int)process->busy, "idle_ms",
 		(json_int_t)(process->busy || now_ns < process->last_used_ns
 				? 0
 				: (now_ns - process->last_used_ns) / 1000000),
+		"age_ms",
+		(json_int_t)(now_ns < process->started_ns
+				? 0
+				: (now_ns - process->started_ns) / 1000000),
 		"events", (json_int_t)process->events);
 	pthread_mutex_unlock(&function->lock);
 	return json;

@@ -20,6 +20,7 @@ struct process {
 	struct df_monitor monitor;
 	pid_t pid; /* for people: the monitor's, also when it has ended */
 	unsigned int count; /* instances */
+	uint64_t started_ns;
 	bool broken; /* atomic: it ended, or lied; its instances are not used again */
 
 	/* protected by function->lock: */

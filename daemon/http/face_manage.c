@@ -102,12 +102,6 @@ static enum MHD_Result list_functions(struct request *request)
 	return http_send_json(request, MHD_HTTP_OK, json_pack("{s:o}", "functions", array));
 }
 
-static enum MHD_Result show_processes(struct request *request)
-{
-	return http_send_json(request, MHD_HTTP_OK,
-		json_pack("{s:o}", "processes", dispatch_processes()));
-}
-
 static size_t count_latest(void)
 {
 	struct function **list = registry_list(NULL);
@@ -326,7 +320,6 @@ const struct route face_manage[] = {
 	{"PUT", "/functions/*", FACE_LOCAL, put_function},
 	{"DELETE", "/functions/*", FACE_LOCAL, delete_function},
 	{"GET", "/functions/*/logs", FACE_LOCAL, show_logs},
-	{"GET", "/processes", FACE_LOCAL, show_processes},
 	{"POST", "/stop", FACE_LOCAL, stop},
 	{0},
 };

@@ -9,6 +9,8 @@
 extern const struct route face_invoke[]; /* /fn/NAME, /metrics, /healthz */
 extern const struct route face_manage[]; /* the management of docs/reference-http.md */
 
+extern const struct route face_stats[]; /* what lives and happens now, on the local face */
+
 extern const struct route face_dead[]; /* dead letters, on the local face */
 
 /* What /stop calls; the program's main. */
