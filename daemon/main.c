@@ -7,6 +7,7 @@
 #include "daemon/clock.h"
 #include "daemon/function/deploy.h"
 #include "daemon/http/faces.h"
+#include "daemon/http/signed.h"
 #include "daemon/lambda/lambda.h"
 #include "daemon/lambda/lambda_code.h"
 #include "daemon/log.h"
@@ -343,7 +344,7 @@ static int serve(const struct options *o, const struct paths *paths, const sigse
 
 	if (error)
 		return error;
-	error = lambda_init(err);
+	error = signed_init(err);
 	if (!error)
 		error = state_load(err);
 	if (!error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events that are answered later: see queue.h. This file holds the disk (queue_store.h), the writers (queue_commit.h) and what is due
+ * Events that are answered later: see queue.h. This file holds the disk (queue_store.h), the writers (commit.h) and what is due
  * (queue_lanes.h) together.
  *
  * A change is first on disk, then in memory: the leader of a batch applies it to lanes and counts, in the batch's order, before it wakes

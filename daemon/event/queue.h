@@ -10,7 +10,7 @@
  *	           ... queue_release    not tried at all: the daemon stops
  *
  * A directory with one SQLite database (WAL, synchronous=FULL) and files for bodies above QUEUE_INLINE_MAX. Writers that come together share one
- * transaction: the first one writes for all that wait (queue_commit.h), so the rate grows with the number of writers while
+ * transaction: the first one writes for all that wait (commit.h), so the rate grows with the number of writers while
  * a single one pays for nothing but its own transaction. Nobody's call returns before its own change is on disk.
  *
  * What is due next is known in memory (queue_lanes.h); events that workers have (leased) are marked there alone: after a crash all that

@@ -13,7 +13,7 @@
 #define DAEMON_QUEUE_STORE_H
 
 #include "daemon/event/queue.h"
-#include "daemon/event/queue_commit.h"
+#include "daemon/commit.h"
 
 #include <stddef.h>
 #include <stdint.h>

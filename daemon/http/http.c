@@ -58,7 +58,7 @@ static char *put_hex(char *at, uint64_t number, int digits)
 }
 
 /* Different from each other and from those of other days; not secret. */
-static void make_id(char id[HTTP_REQUEST_ID_BYTES])
+void http_make_id(char id[HTTP_REQUEST_ID_BYTES])
 {
 	uint64_t number = __atomic_add_fetch(&http.counter, 1, __ATOMIC_RELAXED);
 	uint64_t high = mix(http.seed + number * 0x9e3779b97f4a7c15ull), low = mix(~high + number);
@@ -218,7 +218,7 @@ static bool is_host(const char *host, size_t length, const char *name)
 	return strlen(name) == length && strncasecmp(host, name, length) == 0;
 }
 
-static bool host_ok(const char *host)
+bool http_host_ok(const char *host)
 {
 	size_t length = host ? host_length(host) : 0;
 
@@ -235,7 +235,7 @@ static bool host_ok(const char *host)
 }
 
 /* The page that asks came from here. */
-static bool origin_ok(const char *origin, const char *host)
+bool http_origin_ok(const char *origin, const char *host)
 {
 	const char *scheme_end = strstr(origin, "://");
 
@@ -249,10 +249,10 @@ static const char *refusal(const struct request *request)
 	if (request->face == FACE_LOCAL)
 		return NULL;
 	host = http_header(request, MHD_HTTP_HEADER_HOST);
-	if (!host_ok(host))
+	if (!http_host_ok(host))
 		return "Host does not name this server; start dayflyd with --host NAME if it should";
 	origin = http_header(request, "Origin");
-	if (origin && !origin_ok(origin, host))
+	if (origin && !http_origin_ok(origin, host))
 		return "requests of web pages from other origins are refused";
 	return NULL;
 }
@@ -365,7 +365,7 @@ static enum MHD_Result count_framing(void *into, enum MHD_ValueKind kind, const 
 }
 
 /* Where the body ends is said in one way: two readers could understand two requests (RFC 9112, 6.3). */
-static bool framing_ok(const struct request *request)
+bool http_framing_ok(const struct request *request)
 {
 	unsigned int count = 0;
 
@@ -397,8 +397,8 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 	if (id && id_ok(id))
 		strcpy(request->id, id);
 	else
-		make_id(request->id);
-	if (!framing_ok(request))
+		http_make_id(request->id);
+	if (!http_framing_ok(request))
 		return http_send_error(request, MHD_HTTP_BAD_REQUEST, "BadRequest",
 			"the length of the body is given twice");
 	refused = refusal(request);
@@ -462,7 +462,7 @@ bool http_is_stopping(void)
 
 /* --- starting and stopping --- */
 
-static void complain(void *unused, const char *format, va_list arguments)
+void http_complain(void *unused, const char *format, va_list arguments)
 {
 	char text[512];
 
@@ -479,30 +479,30 @@ static struct MHD_Daemon *start_face(enum http_face face, int socket)
 	return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
 			MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
 		0, NULL, NULL, handle, which, MHD_OPTION_LISTEN_SOCKET, socket,
-		MHD_OPTION_EXTERNAL_LOGGER, complain, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin,
+		MHD_OPTION_EXTERNAL_LOGGER, http_complain, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin,
 		which, MHD_OPTION_NOTIFY_COMPLETED, end, which, MHD_OPTION_CONNECTION_LIMIT,
 		http.settings.connections_max, MHD_OPTION_CONNECTION_TIMEOUT, http.settings.idle_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_END);
 }
 
-static int listen_net(int *fd, struct df_err *err)
+int http_listen(const char *text, uint16_t *port, int *fd, struct df_err *err)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(http.settings.port)};
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
 	socklen_t length = sizeof(address);
 	DF_CLOSE int made = -1;
 	int one = 1;
 
-	if (inet_pton(AF_INET, http.settings.address, &address.sin_addr) != 1)
-		return df_err_set(err, -EINVAL, "%s is no IPv4 address", http.settings.address);
+	if (inet_pton(AF_INET, text, &address.sin_addr) != 1)
+		return df_err_set(err, -EINVAL, "%s is no IPv4 address", text);
 	made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (made < 0 || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 		bind(made, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(made, BACKLOG) < 0 ||
 		getsockname(made, (struct sockaddr *)&address, &length) < 0)
-		return df_err_set(err, -errno, "listening on %s:%u failed: %s",
-			http.settings.address, http.settings.port, df_errno_text(errno));
-	http.port = ntohs(address.sin_port);
+		return df_err_set(err, -errno, "listening on %s:%u failed: %s", text, *port,
+			df_errno_text(errno));
+	*port = ntohs(address.sin_port);
 	*fd = df_take_fd(&made);
 	return 0;
 }
@@ -548,7 +548,8 @@ int http_start(const struct http_settings *settings, const struct route *const *
 	http.tables = tables;
 	if (getrandom(&http.seed, sizeof(http.seed), 0) != sizeof(http.seed))
 		return df_err_set(err, -EIO, "there are no random numbers");
-	error = listen_net(&net_fd, err);
+	http.port = settings->port;
+	error = http_listen(settings->address, &http.port, &net_fd, err);
 	if (!error)
 		error = listen_local(&local_fd, err);
 	if (!error)

@@ -3,9 +3,6 @@
 #include "daemon/lambda/lambda.h"
 
 #include "daemon/clock.h"
-#include "daemon/auth/credentials.h"
-#include "daemon/auth/sigv4.h"
-#include "daemon/state.h"
 #include "host/cleanup.h"
 
 #include <errno.h>
@@ -13,16 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct credentials credentials; /* set once */
-
-int lambda_init(struct df_err *err)
-{
-	DF_FREE char *path = state_path(LAMBDA_CREDENTIALS);
-
-	return path ? credentials_ensure(path, LAMBDA_REGION, &credentials, err)
-		    : df_err_set(err, -ENOMEM, "out of memory");
-}
 
 /* --- answers --- */
 
@@ -82,64 +69,18 @@ enum MHD_Result lambda_not_found(struct request *request, const struct lambda_ta
 
 /* --- signatures --- */
 
-static int find_secret(void *user, const char *access_key_id, char secret[SIGV4_SECRET_MAX + 1])
-{
-	(void)user;
-	if (strcmp(access_key_id, credentials.access_key_id) != 0)
-		return 0;
-	snprintf(secret, SIGV4_SECRET_MAX + 1, "%s", credentials.secret);
-	return 1;
-}
-
-struct header_list {
-	struct sigv4_header header[SIGV4_HEADERS_MAX + 1];
-	size_t count;
-};
-
-static enum MHD_Result note_header(void *into, enum MHD_ValueKind kind, const char *name,
-	const char *value)
-{
-	struct header_list *list = into;
-
-	(void)kind;
-	if (list->count <= SIGV4_HEADERS_MAX)
-		list->header[list->count++] = (struct sigv4_header){name, value ? value : ""};
-	return MHD_YES;
-}
-
 /* An enum sigv4_result or -errno. */
 static int verify(struct request *request)
 {
-	const char *query = strchr(request->target, '?');
-	DF_FREE char *path = query ? strndup(request->target, (size_t)(query - request->target))
-				   : strdup(request->target);
-	const struct sigv4_verifier verifier = {
-		.region = LAMBDA_REGION,
-		.service = "lambda",
-		.now_s = (int64_t)(clock_wall_ms() / 1000),
-		.find = find_secret,
-	};
-	struct header_list list = {.count = 0};
 	struct sigv4_identity identity;
 	char hash[SIGV4_HEX_BYTES];
 	const void *body;
-	struct sigv4_request signed_request;
-	int result = path ? http_whole_body(request, &body) : -ENOMEM;
+	int result = http_whole_body(request, &body);
 
 	if (!result)
 		result = sigv4_sha256(body, request->body_bytes, hash);
-	if (result)
-		return result;
-	(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_header, &list);
-	signed_request = (struct sigv4_request){
-		.method = request->method,
-		.path = path,
-		.query = query ? query + 1 : NULL,
-		.headers = list.header,
-		.header_count = list.count,
-		.body_sha256 = hash,
-	};
-	result = sigv4_verify(&verifier, &signed_request, &identity);
+	if (!result)
+		result = signed_verify(request, "lambda", hash, &identity);
 	if (result == SIGV4_OK)
 		sigv4_forget(&identity);
 	return result;

@@ -8,16 +8,13 @@
 #define DAEMON_LAMBDA_H
 
 #include "daemon/http/faces.h"
+#include "daemon/http/signed.h"
 
 #define LAMBDA_ACCOUNT "000000000000"
-#define LAMBDA_REGION "us-east-1"
+#define LAMBDA_REGION SIGNED_REGION
 #define LAMBDA_ARN_MAX 256
-#define LAMBDA_CREDENTIALS "credentials" /* in the state directory */
 
 extern const struct route face_lambda[];
-
-/* Reads or makes the key. Returns 0 or -errno with *err set. */
-int lambda_init(struct df_err *err) __attribute__((warn_unused_result));
 
 /* A function as the path of a request names it: name, partial ARN or ARN, with a qualifier or ?Qualifier=. */
 struct lambda_target {

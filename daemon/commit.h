@@ -6,10 +6,10 @@
  * Who comes while the leader writes is put on the list of the next batch and sleeps. The leader, when done, wakes those whose work it
  * did, and makes the first of the waiting ones the next leader, with all that wait as its batch.
  *
- * A batch is written in the order of arrival. Only queue.c uses this; any thread.
+ * A batch is written in the order of arrival. Any thread.
  */
-#ifndef DAEMON_QUEUE_COMMIT_H
-#define DAEMON_QUEUE_COMMIT_H
+#ifndef DAEMON_COMMIT_H
+#define DAEMON_COMMIT_H
 
 #include <pthread.h>
 #include <stdbool.h>

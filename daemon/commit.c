@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group commit: see queue_commit.h. */
-#include "daemon/event/queue_commit.h"
+/* Group commit: see commit.h. */
+#include "daemon/commit.h"
 
 #include <stddef.h>
 
