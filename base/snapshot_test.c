@@ -208,7 +208,7 @@ static const struct change impossible[] = {
 	FIELD(header.region[DF_SNAPSHOT_ARENA].max_bytes, 8 << 20),
 	MAX(header.region[DF_SNAPSHOT_ARENA].max_bytes),
 	FIELD(header.region[DF_SNAPSHOT_KHEAP].max_bytes, DF_KHEAP_MAX + 4096),
-	FIELD(header.region[DF_SNAPSHOT_KHEAP].bytes, 4096),
+	FIELD(header.region[DF_SNAPSHOT_KHEAP].bytes, 4095),
 	FIELD(header.region[DF_SNAPSHOT_KSTACK].bytes, 4096),
 	FIELD(header.region[DF_SNAPSHOT_KSTACK].max_bytes, DF_KSTACK_MAX),
 	FIELD(header.region[DF_SNAPSHOT_SYSTEM].max_bytes, 4 << 20),

@@ -113,6 +113,13 @@ static void copy_frames(struct vm *vm, const struct df_map_range *r)
 		written_add_host(vm->written, to, r->copy_bytes);
 }
 
+static int64_t commit(struct vm *vm)
+{
+	int r = vm->tables.overflow && vm->written ? written_collect(vm->written) : 0;
+
+	return r ? r : tables_commit(&vm->tables);
+}
+
 static int64_t call_map(struct vm *vm, const struct df_request *q)
 {
 	struct df_map_range ranges[DF_MAP_RANGES_MAX];
@@ -131,11 +138,11 @@ static int64_t call_map(struct vm *vm, const struct df_request *q)
 		r = tables_map(&vm->tables, ranges[i].va, ranges[i].pages, ranges[i].gpa,
 			ranges[i].prot, TABLES_USER);
 		if (r) {
-			tables_commit(&vm->tables);
+			commit(vm);
 			return r;
 		}
 	}
-	return tables_commit(&vm->tables);
+	return commit(vm);
 }
 
 static int64_t call_grow(struct vm *vm, const struct df_request *q)
@@ -161,7 +168,7 @@ static int64_t call_grow(struct vm *vm, const struct df_request *q)
 		bytes = left;
 	if (!bytes || vm_grow(vm, (enum df_region)q->arg[0], bytes))
 		return -ENOMEM;
-	return (int64_t)range->bytes;
+	return (int64_t)(range->bytes + vm_grown_from((enum df_region)q->arg[0]));
 }
 
 /*

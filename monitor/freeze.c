@@ -88,7 +88,7 @@ static int state_restore(struct freezer *f, const struct state *s, struct df_err
 		f->vm.memory.range[i].bytes = s->memory.header.region[i].bytes;
 	f->vm.tables.used = s->tables_used;
 	f->vm.tables.overflow = false;
-	r = memory_replug_tables(&f->vm.memory);
+	r = memory_replug_block(&f->vm.memory);
 	if (!r &&
 		(ioctl(f->vm.vcpu_fd, KVM_SET_SREGS, &f->sregs) ||
 			ioctl(f->vm.vcpu_fd, KVM_SET_VCPU_EVENTS, &f->events) ||

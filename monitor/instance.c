@@ -87,21 +87,41 @@ static void touch_learned(struct instance *i)
 			(uint64_t)p->learned[n].pages << DF_PAGE_SHIFT);
 }
 
+/* A region with a place of its own. Most programs have none of it. */
+static int map_more(struct instance *i, enum memory_region r, gpa_t gpa, struct df_err *err)
+{
+	const struct df_snapshot *h = &i->pristine->header;
+	struct memory *m = &i->vm.memory;
+	int e = memory_reserve(m, r, gpa, h->region[r].max_bytes, err);
+
+	e = e ? e : pristine_map(i->pristine, r, m, err);
+	return e ? e : memory_plug(m, r, h->region[r].bytes, err);
+}
+
+static int map_block(struct instance *i, struct df_err *err)
+{
+	const struct df_snapshot *h = &i->pristine->header;
+	struct memory *m = &i->vm.memory;
+	int r = memory_reserve_block(m, h->region[MEMORY_TABLES].bytes,
+		h->region[MEMORY_ARENA].max_bytes, err);
+
+	r = r ? r : pristine_map(i->pristine, MEMORY_TABLES, m, err);
+	r = r ? r : pristine_map(i->pristine, MEMORY_SYSTEM, m, err);
+	r = r ? r : pristine_map(i->pristine, MEMORY_ARENA, m, err);
+	return r ? r
+		 : memory_plug_block(m, h->region[MEMORY_SYSTEM].bytes,
+			   h->region[MEMORY_ARENA].bytes, err);
+}
+
 static int map_memory(struct instance *i, const struct instance_set *set, struct df_err *err)
 {
-	static const gpa_t where[] = {
-		[MEMORY_ARENA] = DF_GPA_ARENA,
-		[MEMORY_KHEAP] = DF_GPA_KHEAP,
-		[MEMORY_KSTACK] = DF_GPA_KSTACK,
-		[MEMORY_SYSTEM] = DF_GPA_SYSTEM,
-		[MEMORY_TABLES] = DF_GPA_TABLES,
-	};
 	const struct df_snapshot *h = &i->pristine->header;
 	struct memory *m = &i->vm.memory;
 	int r = i->once ? 0 : written_enable(m, err);
 
-	for (enum memory_region n = 0; n <= MEMORY_TABLES && !r; n++)
-		r = pristine_map(i->pristine, n, m, where[n], err);
+	r = r ? r : map_block(i, err);
+	r = r ? r : map_more(i, MEMORY_KHEAP, DF_GPA_KHEAP, err);
+	r = r ? r : map_more(i, MEMORY_KSTACK, DF_GPA_KSTACK, err);
 	r = r ? r : memory_map_window(m, MEMORY_OUT, DF_GPA_OUT, i->slot.out, set->out_bytes, err);
 	r = r ? r : memory_map_window(m, MEMORY_IN, DF_GPA_IN, i->slot.in, set->in_bytes, err);
 	r = r ? r

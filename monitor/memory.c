@@ -73,12 +73,76 @@ int memory_map_window(struct memory *m, enum memory_region r, gpa_t gpa, uint8_t
 	return memory_plug(m, r, bytes, err);
 }
 
-/* Tables are written by the monitor alone, and what is read-only by nobody. */
-static uint32_t slot_flags(const struct memory *m, enum memory_region r)
+static int slot_plug(const struct memory *m, uint32_t slot)
 {
-	if (m->range[r].read_only)
-		return KVM_MEM_READONLY;
-	return m->tracked && r != MEMORY_TABLES ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+	const struct memory_slot *s = &m->slot[slot];
+	uint32_t flags = s->read_only ? KVM_MEM_READONLY : s->tracked ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+
+	return slot_set(m, slot, s->gpa, s->host, s->pages << DF_PAGE_SHIFT, flags);
+}
+
+static int slot_add(struct memory *m, gpa_t gpa, uint8_t *host, uint64_t bytes, bool read_only,
+	struct df_err *err)
+{
+	int e;
+
+	if (m->slots == MEMORY_SLOTS_MAX)
+		return -ENOMEM;
+	m->slot[m->slots] = (struct memory_slot){.gpa = gpa,
+		.host = host,
+		.pages = bytes >> DF_PAGE_SHIFT,
+		.read_only = read_only,
+		.tracked = m->tracked && !read_only};
+	e = slot_plug(m, m->slots);
+	if (e)
+		return df_err_set(err, e, "KVM refused %llu KiB of guest memory: %s",
+			(unsigned long long)(bytes >> 10), df_errno_text(e));
+	m->slots++;
+	return 0;
+}
+
+int memory_reserve_block(struct memory *m, uint64_t tables_bytes, uint64_t arena_max_bytes,
+	struct df_err *err)
+{
+	const gpa_t start = DF_GPA_TABLES_END - tables_bytes;
+	uint8_t *host;
+	/* As if it were one region. */
+	int e = memory_reserve(m, MEMORY_TABLES, start,
+		tables_bytes + DF_SYSTEM_MAX + arena_max_bytes, err);
+
+	if (e)
+		return e;
+	host = m->range[MEMORY_TABLES].host;
+	m->range[MEMORY_TABLES].max_bytes = tables_bytes;
+	m->range[MEMORY_SYSTEM] = (struct memory_range){.gpa = DF_GPA_SYSTEM,
+		.host = host + (DF_GPA_SYSTEM - start),
+		.max_bytes = DF_SYSTEM_MAX};
+	m->range[MEMORY_ARENA] = (struct memory_range){.gpa = DF_GPA_ARENA,
+		.host = host + (DF_GPA_ARENA - start),
+		.max_bytes = arena_max_bytes};
+	return 0;
+}
+
+static int plug_whole(struct memory_range *range, uint64_t bytes)
+{
+	if (bytes > range->max_bytes)
+		return -ENOMEM;
+	range->bytes = range->plugged = bytes;
+	return 0;
+}
+
+int memory_plug_block(struct memory *m, uint64_t system_bytes, uint64_t arena_bytes,
+	struct df_err *err)
+{
+	struct memory_range *tables = &m->range[MEMORY_TABLES];
+	int e = plug_whole(tables, tables->max_bytes);
+
+	e = e ? e : plug_whole(&m->range[MEMORY_SYSTEM], system_bytes);
+	e = e ? e : plug_whole(&m->range[MEMORY_ARENA], arena_bytes);
+	m->block = m->slots;
+	return e ? e
+		 : slot_add(m, tables->gpa, tables->host, DF_GPA_ARENA + arena_bytes - tables->gpa,
+			   false, err);
 }
 
 static int plug_slot(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err)
@@ -87,24 +151,12 @@ static int plug_slot(struct memory *m, enum memory_region r, uint64_t bytes, str
 	uint8_t *host = range->host + range->plugged;
 	int e;
 
-	if (m->slots == MEMORY_SLOTS_MAX)
-		return -ENOMEM;
-	if (r == MEMORY_ARENA && bytes >= HUGE_FROM && range->plugged)
+	if (r == MEMORY_ARENA && bytes >= HUGE_FROM)
 		madvise(host, bytes, MADV_HUGEPAGE);
-	e = slot_set(m, m->slots, range->gpa + range->plugged, host, bytes, slot_flags(m, r));
-	if (e)
-		return df_err_set(err, e, "KVM refused %llu KiB of guest memory: %s",
-			(unsigned long long)(bytes >> 10), df_errno_text(e));
-	if (r == MEMORY_TABLES)
-		m->tables_slot = m->slots;
-	m->slot[m->slots++] = (struct memory_slot){
-		.region = (uint32_t)r,
-		.tracked = slot_flags(m, r) & KVM_MEM_LOG_DIRTY_PAGES,
-		.first_page = range->plugged >> DF_PAGE_SHIFT,
-		.pages = bytes >> DF_PAGE_SHIFT,
-	};
-	range->plugged += bytes;
-	return 0;
+	e = slot_add(m, range->gpa + range->plugged, host, bytes, range->read_only, err);
+	if (!e)
+		range->plugged += bytes;
+	return e;
 }
 
 int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct df_err *err)
@@ -128,15 +180,9 @@ int memory_track(struct memory *m)
 
 	m->tracked = true;
 	for (uint32_t n = 0; n < m->slots && !e; n++) {
-		struct memory_slot *s = &m->slot[n];
-		const struct memory_range *range = &m->range[s->region];
-		uint64_t at = s->first_page << DF_PAGE_SHIFT;
-		uint32_t flags = slot_flags(m, (enum memory_region)s->region);
-
-		s->tracked = flags & KVM_MEM_LOG_DIRTY_PAGES;
-		if (s->tracked)
-			e = slot_set(m, n, range->gpa + at, range->host + at,
-				s->pages << DF_PAGE_SHIFT, flags);
+		m->slot[n].tracked = !m->slot[n].read_only;
+		if (m->slot[n].tracked)
+			e = slot_plug(m, n);
 	}
 	return e;
 }
@@ -147,15 +193,23 @@ void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset,
 	madvise(m->range[r].host + offset, bytes, MADV_POPULATE_WRITE);
 }
 
-int memory_replug_tables(struct memory *m)
+int memory_replug_block(struct memory *m)
 {
-	struct memory_range *range = &m->range[MEMORY_TABLES];
-	int e = slot_set(m, m->tables_slot, range->gpa, range->host, 0, 0);
+	const struct memory_slot *s = &m->slot[m->block];
+	int e = slot_set(m, m->block, s->gpa, s->host, 0, 0);
 
-	if (!e)
-		e = slot_set(m, m->tables_slot, range->gpa, range->host, range->bytes,
-			slot_flags(m, MEMORY_TABLES));
-	return e;
+	return e ? e : slot_plug(m, m->block);
+}
+
+enum memory_region memory_region_at(const struct memory *m, gpa_t gpa, uint64_t *page)
+{
+	enum memory_region r = 0;
+
+	while (r < MEMORY_REGIONS &&
+		(gpa < m->range[r].gpa || gpa - m->range[r].gpa >= m->range[r].plugged))
+		r++;
+	*page = r < MEMORY_REGIONS ? (gpa - m->range[r].gpa) >> DF_PAGE_SHIFT : 0;
+	return r;
 }
 
 void *memory_at(const struct memory *m, gpa_t gpa, uint64_t bytes, bool write)

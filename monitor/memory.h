@@ -4,6 +4,9 @@
  * host mapping, plugged into KVM as memory slots. Regions that grow get a further slot each time, so
  * that what KVM keeps per slot grows with use and not with the size configured.
  *
+ * Plugging a slot makes Linux wait until all processors have passed, so there are few: page tables, system region and the
+ * first part of the arena, the *block*, lie side by side for guest and host and share one.
+ *
  * memory_at() is the only way from a guest address to a host pointer.
  */
 #ifndef MONITOR_MEMORY_H
@@ -18,7 +21,7 @@ enum memory_region {
 	MEMORY_KHEAP = DF_REGION_KHEAP,
 	MEMORY_KSTACK = DF_REGION_KSTACK,
 	MEMORY_SYSTEM, /* kernel image and system pages */
-	MEMORY_TABLES, /* page tables, a slot of their own */
+	MEMORY_TABLES,
 	MEMORY_OUT, /* an event's windows: dayfly/event.h */
 	MEMORY_IN,
 	MEMORY_FILES, /* the root image, read-only */
@@ -40,10 +43,10 @@ struct memory_range {
 #define MEMORY_SLOTS_MAX 64
 
 struct memory_slot {
-	uint32_t region;
-	bool tracked;
-	uint64_t first_page; /* in its region */
+	gpa_t gpa;
+	uint8_t *host;
 	uint64_t pages;
+	bool read_only, tracked;
 };
 
 struct memory {
@@ -51,12 +54,18 @@ struct memory {
 	bool tracked; /* KVM notes which pages the guest writes (written.h) */
 	uint32_t slots;
 	struct memory_slot slot[MEMORY_SLOTS_MAX];
-	uint32_t tables_slot;
+	uint32_t block; /* its slot */
 	struct memory_range range[MEMORY_REGIONS];
 };
 
 /* Reserves host address space for a region; nothing is plugged or touched. */
 int memory_reserve(struct memory *m, enum memory_region r, gpa_t gpa, uint64_t max_bytes,
+	struct df_err *err);
+/* The same for the block. Its regions are filled by the caller, and then plugged together. */
+int memory_reserve_block(struct memory *m, uint64_t tables_bytes, uint64_t arena_max_bytes,
+	struct df_err *err);
+/* Plugs page tables, system region and the arena's first part as one slot. Sizes are page aligned. */
+int memory_plug_block(struct memory *m, uint64_t system_bytes, uint64_t arena_bytes,
 	struct df_err *err);
 /* Uses a file, mapped read-only and shared from `offset`, as the region; plugs all of it. The mapping
  * is congruent with the guest addresses modulo 2 MiB. */
@@ -71,8 +80,11 @@ int memory_plug(struct memory *m, enum memory_region r, uint64_t bytes, struct d
 void memory_touch(const struct memory *m, enum memory_region r, uint64_t offset, uint64_t bytes);
 /* From now on KVM notes which pages the guest writes. 0 or -errno. */
 int memory_track(struct memory *m);
-/* Deletes and re-adds the page tables' slot: KVM forgets every shadow of them. */
-int memory_replug_tables(struct memory *m);
+/* Deletes and re-adds the block: KVM forgets every shadow of the page tables, and which pages were written. */
+int memory_replug_block(struct memory *m);
+
+/* The region that has this guest address plugged, and the page in it; MEMORY_REGIONS: none. */
+enum memory_region memory_region_at(const struct memory *m, gpa_t gpa, uint64_t *page);
 
 /* Host pointer for [gpa, gpa + bytes), or NULL unless it lies wholly in the plugged part of one
  * region. `write`: the region must be writable. */

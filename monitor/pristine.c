@@ -96,17 +96,13 @@ int pristine_open(struct pristine *p, int fd, struct df_err *err)
 	return r;
 }
 
-int pristine_map(const struct pristine *p, enum memory_region r, struct memory *m, gpa_t gpa,
+int pristine_map(const struct pristine *p, enum memory_region r, const struct memory *m,
 	struct df_err *err)
 {
-	int e = memory_reserve(m, r, gpa, p->header.region[r].max_bytes, err);
+	int e = map_extents(p, r, m->range[r].host, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_NORESERVE);
 
-	e = e ? e
-	      : map_extents(p, r, m->range[r].host, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_NORESERVE);
-	if (e)
-		return df_err_set(err, e, "the snapshot can not be mapped: %s", df_errno_text(e));
-	return memory_plug(m, r, p->header.region[r].bytes, err);
+	return e ? df_err_set(err, e, "the snapshot can not be mapped: %s", df_errno_text(e)) : 0;
 }
 
 /* --- from a running VM --- */

@@ -24,8 +24,8 @@ struct pristine {
 
 /* Maps a snapshot file; p keeps the descriptor. -errno with *err set: the reason why it is refused. */
 int pristine_open(struct pristine *p, int fd, struct df_err *err);
-/* Lets a region of an instance show the pristine pages, privately, until they are written. Reserves it. */
-int pristine_map(const struct pristine *p, enum memory_region r, struct memory *m, gpa_t gpa,
+/* Lets a region of an instance, which is reserved, show the pristine pages, privately, until they are written. */
+int pristine_map(const struct pristine *p, enum memory_region r, const struct memory *m,
 	struct df_err *err);
 
 /* Reserves what pristine_copy needs for memory of these sizes (max_bytes of each region). */

@@ -215,7 +215,7 @@ int tables_commit(struct tables *t)
 	if (t->overflow) {
 		t->overflow = false;
 		t->apply->count = 0;
-		return memory_replug_tables(t->memory);
+		return memory_replug_block(t->memory);
 	}
 	return t->apply && t->apply->count ? DF_MAP_APPLY : 0;
 }
@@ -270,7 +270,7 @@ static int reset_all(struct tables *t, const uint8_t *pristine)
 	t->used = t->clean = t->frozen;
 	t->changed = t->undo_lost = t->overflow = false;
 	t->undo_count = 0;
-	return memory_replug_tables(t->memory);
+	return memory_replug_block(t->memory);
 }
 
 /*

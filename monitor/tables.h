@@ -7,7 +7,7 @@
  * - an entry that was not present is written here directly (nothing can have cached it);
  * - an entry that was present is written here and put on the list in struct df_apply, which the
  *   ring-0 stub writes once more from inside the guest (a write that KVM sees) with invlpg;
- * - when the list is full, the slot of the tables is deleted and added again, which forgets all;
+ * - when the list is full, the memory slot of the tables is deleted and added again, which forgets all;
  * - a table once linked stays where it is.
  *
  * Frozen tables can be put back: every change to one of them is noted, undone by tables_reset, and
@@ -53,7 +53,8 @@ gpa_t tables_root(const struct tables *t);
  */
 int tables_map(struct tables *t, gva_t va, uint64_t pages, gpa_t gpa, uint32_t prot,
 	unsigned flags);
-/* After the last tables_map of a request: 1 when the guest must execute `int $4`, 0, or -errno. */
+/* After the last tables_map of a request: 1 when the guest must execute `int $4`, 0, or -errno. With `overflow`, KVM's log of
+ * written pages is lost: collect it before (written.h). */
 int tables_commit(struct tables *t);
 /* Where the page at va lies that ring 3 can read; false when there is none. */
 bool tables_find(const struct tables *t, gva_t va, gpa_t *gpa);

@@ -27,11 +27,11 @@ struct thawer {
 	struct slot slot;
 };
 
-/* Memory as a client's file would be mapped: shared, zero, aligned for large pages. */
+/* Zeroed memory, aligned for large pages. Nobody else sees it. */
 static uint8_t *window(uint64_t bytes)
 {
 	uint8_t *p = mmap(NULL, bytes + DF_LARGE_SIZE, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p + (-(uint64_t)p & DF_LARGE_MASK);
 }

@@ -24,11 +24,9 @@
 
 #define MIB (1ULL << 20)
 #define ARENA_FIRST (16 * MIB)
-#define KHEAP_FIRST (256ULL << 10)
 #define STACK_BYTES (8 * MIB)
 #define KHEAP_LEAST (8 * MIB)
 #define KSTACK_LEAST (16 * MIB)
-#define STACKS_FIRST 1
 #define KHEAP_TOUCHED (16 * DF_PAGE_SIZE)
 #define STACK_TOUCHED (4 * DF_PAGE_SIZE)
 
@@ -148,8 +146,8 @@ static int build_system(struct vm *vm)
 	r = r ? r : tables_map(&vm->tables, DF_VA_APPLY, DF_APPLY_PAGES, apply, rw, 0);
 	r = r ? r
 	      : tables_map(&vm->tables, DF_VA_TABLES,
-			vm->memory.range[MEMORY_TABLES].bytes >> DF_PAGE_SHIFT, DF_GPA_TABLES, rw,
-			0);
+			vm->memory.range[MEMORY_TABLES].bytes >> DF_PAGE_SHIFT,
+			tables_root(&vm->tables), rw, 0);
 	if (!r)
 		vm->tables.apply = (struct df_apply *)system_host(vm, apply);
 	return r;
@@ -169,20 +167,43 @@ static void patch_stub_for_test(struct vm *vm)
 		*(uint64_t *)(system_host(vm, stub) + (at - DF_VA_STUB) + 16) |= 0x3000;
 }
 
+/* The first pages of the kernel's heap and its first stack. */
+static int build_heap(struct vm *vm)
+{
+	const uint32_t rw = DF_PROT_READ | DF_PROT_WRITE;
+	const uint64_t heap = DF_KHEAP_FIRST >> DF_PAGE_SHIFT;
+	const uint64_t stack = DF_KSTACK_SIZE >> DF_PAGE_SHIFT;
+	int r = tables_map(&vm->tables, DF_VA_KHEAP, heap, system_pages(vm, heap), rw, TABLES_USER);
+
+	return r ? r
+		 : tables_map(&vm->tables, DF_VA_KSTACK + DF_KSTACK_STRIDE - DF_KSTACK_SIZE, stack,
+			   system_pages(vm, stack), rw, TABLES_USER);
+}
+
+static uint64_t system_bytes(const struct vm *vm)
+{
+	return ((vm->kernel.pages + DF_SYSTEM_PAGES) << DF_PAGE_SHIFT) + DF_KHEAP_FIRST +
+		DF_KSTACK_SIZE;
+}
+
 static int load_kernel(struct vm *vm, struct df_err *err)
 {
-	uint64_t bytes = (vm->kernel.pages + DF_SYSTEM_PAGES) << DF_PAGE_SHIFT;
-	int r = memory_reserve(&vm->memory, MEMORY_SYSTEM, DF_GPA_SYSTEM, bytes, err);
+	/* What every guest touches at once. */
+	uint64_t touched = system_bytes(vm) - DF_KSTACK_SIZE - DF_KHEAP_FIRST + KHEAP_TOUCHED;
+	int r = 0;
 
-	if (!r)
-		memory_touch(&vm->memory, MEMORY_SYSTEM, 0, bytes);
+	_Static_assert(DF_KERNEL_MAX + (DF_SYSTEM_PAGES << DF_PAGE_SHIFT) + DF_KHEAP_FIRST +
+				DF_KSTACK_SIZE <=
+			DF_SYSTEM_MAX,
+		"the system region has room");
+	memory_touch(&vm->memory, MEMORY_SYSTEM, 0, touched);
+	memory_touch(&vm->memory, MEMORY_SYSTEM, system_bytes(vm) - DF_PAGE_SIZE, DF_PAGE_SIZE);
 	for (unsigned i = 0; i < vm->kernel.segment_count && !r; i++)
 		r = load_segment(vm, &vm->kernel.segment[i], err);
 	if (!r && vm->options->test_iopl3)
 		patch_stub_for_test(vm);
-	if (!r)
-		r = build_system(vm);
-	return r ? r : memory_plug(&vm->memory, MEMORY_SYSTEM, bytes, err);
+	r = r ? r : build_system(vm);
+	return r ? r : build_heap(vm);
 }
 
 static int open_root(struct vm *vm, struct df_err *err)
@@ -243,8 +264,7 @@ int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
 {
 	static const gva_t window[] = {
 		[DF_REGION_ARENA] = DF_VA_ARENA,
-		[DF_REGION_KHEAP] = DF_VA_KHEAP,
-		[DF_REGION_KSTACK] = DF_VA_KSTACK,
+		[DF_REGION_KHEAP] = DF_VA_KHEAP + DF_KHEAP_FIRST,
 	};
 	struct memory_range *range = &vm->memory.range[region];
 	uint64_t old = range->bytes;
@@ -256,10 +276,10 @@ int vm_grow(struct vm *vm, enum df_region region, uint64_t bytes)
 	if (region != DF_REGION_KSTACK)
 		return tables_map(&vm->tables, window[region] + old, bytes >> DF_PAGE_SHIFT,
 			range->gpa + old, DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
-	/* Stacks: frames are contiguous, addresses leave a gap below each stack. */
+	/* Stacks, from the second on: frames are contiguous, addresses leave a gap below each stack. */
 	for (uint64_t at = old; at < range->bytes && !r; at += DF_KSTACK_SIZE) {
-		gva_t va = DF_VA_KSTACK + at / DF_KSTACK_SIZE * DF_KSTACK_STRIDE +
-			(DF_KSTACK_STRIDE - DF_KSTACK_SIZE);
+		gva_t va = DF_VA_KSTACK + (2 + at / DF_KSTACK_SIZE) * DF_KSTACK_STRIDE -
+			DF_KSTACK_SIZE;
 
 		r = tables_map(&vm->tables, va, DF_KSTACK_SIZE >> DF_PAGE_SHIFT, range->gpa + at,
 			DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
@@ -286,39 +306,34 @@ static uint64_t kstack_max(uint64_t memory)
 {
 	uint64_t bytes = (memory / 4 + KSTACK_LEAST) & ~DF_LARGE_MASK;
 
-	return bytes < DF_KSTACK_MAX / 2 ? bytes : DF_KSTACK_MAX / 2;
+	return bytes < DF_KSTACK_MAX / 2 ? bytes : DF_KSTACK_MAX / 2 - DF_KSTACK_SIZE;
 }
 
 /* Worst case: every page of the arena in a table of its own windows, and some for files. */
 static uint64_t tables_max(uint64_t memory)
 {
 	uint64_t bytes = 2 * MIB + memory / 256 / DF_LARGE_SIZE * DF_LARGE_SIZE;
-	uint64_t room = (DF_GPA_KHEAP - DF_GPA_TABLES) & ~DF_LARGE_MASK;
 
-	return bytes < room ? bytes : room;
+	return bytes < DF_TABLES_MAX ? bytes : DF_TABLES_MAX;
 }
 
 static int build_memory(struct vm *vm, struct df_err *err)
 {
 	struct memory *m = &vm->memory;
-	uint64_t memory = df_page_down(vm->options->memory_bytes), tables = tables_max(memory);
-	int r = memory_reserve(m, MEMORY_TABLES, DF_GPA_TABLES, tables, err);
+	uint64_t memory = df_page_down(vm->options->memory_bytes);
+	uint64_t arena = memory < ARENA_FIRST ? memory : ARENA_FIRST;
+	int r = memory_reserve_block(m, tables_max(memory), memory, err);
 
-	r = r ? r : memory_plug(m, MEMORY_TABLES, tables, err);
-	r = r ? r : tables_init(&vm->tables, m);
-	r = r ? r : memory_reserve(m, MEMORY_ARENA, DF_GPA_ARENA, memory, err);
+	r = r ? r : memory_plug_block(m, system_bytes(vm), arena, err);
 	r = r ? r : memory_reserve(m, MEMORY_KHEAP, DF_GPA_KHEAP, kheap_max(memory), err);
 	r = r ? r : memory_reserve(m, MEMORY_KSTACK, DF_GPA_KSTACK, kstack_max(memory), err);
+	r = r ? r : tables_init(&vm->tables, m);
 	r = r ? r : load_kernel(vm, err);
-	r = r ? r : vm_grow(vm, DF_REGION_ARENA, memory < ARENA_FIRST ? memory : ARENA_FIRST);
-	r = r ? r : vm_grow(vm, DF_REGION_KHEAP, KHEAP_FIRST);
-	r = r ? r : vm_grow(vm, DF_REGION_KSTACK, STACKS_FIRST * DF_KSTACK_SIZE);
-	if (!r) {
-		/* What every guest writes at once. */
-		memory_touch(m, MEMORY_KHEAP, 0, KHEAP_TOUCHED);
-		memory_touch(m, MEMORY_KSTACK, DF_KSTACK_SIZE - DF_PAGE_SIZE, DF_PAGE_SIZE);
+	r = r ? r
+	      : tables_map(&vm->tables, DF_VA_ARENA, arena >> DF_PAGE_SHIFT, DF_GPA_ARENA,
+			DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
+	if (!r)
 		memory_touch(m, MEMORY_ARENA, stack_bytes(memory) - STACK_TOUCHED, STACK_TOUCHED);
-	}
 	r = r ? r : map_windows(vm);
 	return r ? r : map_root(vm, err);
 }
@@ -369,8 +384,8 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 	b->event.log_max = DF_OUT_LOG_MAX;
 	b->arena_bytes = vm->memory.range[MEMORY_ARENA].bytes;
 	b->arena_max_bytes = memory;
-	b->kheap_bytes = vm->memory.range[MEMORY_KHEAP].bytes;
-	b->kstack_count = STACKS_FIRST;
+	b->kheap_bytes = DF_KHEAP_FIRST;
+	b->kstack_count = 1;
 	b->stack_bytes = stack_bytes(memory);
 	b->feature_count = vm->kernel.feature_count;
 	memcpy(b->feature, vm->kernel.feature, sizeof(b->feature));

@@ -71,6 +71,14 @@ struct vm {
 	uint32_t text_bytes;
 };
 
+/* How much of a region that grows is part of the system region, there from the start. Bytes. */
+static inline uint64_t vm_grown_from(enum df_region region)
+{
+	return region == DF_REGION_KHEAP     ? DF_KHEAP_FIRST
+		: region == DF_REGION_KSTACK ? DF_KSTACK_SIZE
+					     : 0;
+}
+
 /* Opens what has a path: /dev/kvm, kernel and root image. */
 int vm_open(struct vm *vm, const struct options *o, struct df_err *err);
 /* Makes the VM with kernel, root image, page tables and boot info; ready to run. */

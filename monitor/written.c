@@ -53,34 +53,44 @@ static bool has_map(struct written *w, uint32_t slot)
 
 int written_init(struct written *w, struct memory *m, struct df_err *err)
 {
-	uint64_t all = MEMORY_SLOTS_MAX, most = 0; /* a started word for each slot */
+	/* A started word for each slot, and what lies between the regions of the block. */
+	uint64_t all = MEMORY_SLOTS_MAX + words_of(DF_SYSTEM_MAX >> DF_PAGE_SHIFT);
 
 	w->memory = m;
-	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++) {
-		uint64_t words = words_of(m->range[r].max_bytes >> DF_PAGE_SHIFT);
-
-		all += words;
-		most = words > most ? words : most;
-	}
+	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
+		all += words_of(m->range[r].max_bytes >> DF_PAGE_SHIFT);
 	w->spare = words_new(all);
 	w->spare_words = all;
-	w->log = words_new(most);
+	w->log = words_new(all);
 	return w->spare && w->log
 		? 0
 		: df_err_set(err, -ENOMEM, "no memory for the map of written pages");
 }
 
+/* Page tables are put back entry by entry (tables.h): they are marked, so that the log shows nothing new, and not counted. */
+static enum memory_region region_of(const struct written *w, uint32_t slot, uint64_t page,
+	uint64_t *in_region)
+{
+	enum memory_region r = memory_region_at(w->memory,
+		w->memory->slot[slot].gpa + (page << DF_PAGE_SHIFT), in_region);
+
+	return r == MEMORY_TABLES ? MEMORY_REGIONS : r;
+}
+
 static void add(struct written *w, uint32_t slot, uint64_t page)
 {
-	const struct memory_slot *s = &w->memory->slot[slot];
-	uint64_t *word = &w->map[slot][page / 64], bit = 1ULL << page % 64;
+	uint64_t *word = &w->map[slot][page / 64], bit = 1ULL << page % 64, in_region;
+	enum memory_region r;
 
 	if (*word & bit)
 		return;
 	*word |= bit;
+	r = region_of(w, slot, page, &in_region);
+	if (r == MEMORY_REGIONS)
+		return;
 	w->count++;
 	if (w->listed < WRITTEN_LIST)
-		w->list[w->listed++] = (s->first_page + page) << 8 | s->region;
+		w->list[w->listed++] = in_region << 8 | r;
 }
 
 void written_add_host(struct written *w, const void *host, uint64_t bytes)
@@ -89,9 +99,7 @@ void written_add_host(struct written *w, const void *host, uint64_t bytes)
 
 	for (uint32_t n = 0; n < w->memory->slots; n++) {
 		const struct memory_slot *s = &w->memory->slot[n];
-		const uint8_t *start =
-			w->memory->range[s->region].host + (s->first_page << DF_PAGE_SHIFT);
-		const uint8_t *end = start + (s->pages << DF_PAGE_SHIFT);
+		const uint8_t *start = s->host, *end = start + (s->pages << DF_PAGE_SHIFT);
 		const uint8_t *from = p > start ? p : start;
 		const uint8_t *to = p + bytes < end ? p + bytes : end;
 
@@ -130,14 +138,14 @@ int written_collect(struct written *w)
 
 bool written_has(const struct written *w, enum memory_region r, uint64_t page)
 {
-	for (uint32_t n = 0; n < w->memory->slots; n++) {
-		const struct memory_slot *s = &w->memory->slot[n];
+	gpa_t gpa = w->memory->range[r].gpa + (page << DF_PAGE_SHIFT);
 
-		if (s->region == (uint32_t)r && page - s->first_page < s->pages)
-			return w->map[n] &&
-				w->map[n][(page - s->first_page) / 64] >>
-					(page - s->first_page) % 64 &
-				1;
+	for (uint32_t n = 0; n < w->memory->slots && r != MEMORY_TABLES; n++) {
+		const struct memory_slot *s = &w->memory->slot[n];
+		uint64_t at = (gpa - s->gpa) >> DF_PAGE_SHIFT;
+
+		if (gpa >= s->gpa && at < s->pages)
+			return w->map[n] && w->map[n][at / 64] >> at % 64 & 1;
 	}
 	return false;
 }
@@ -162,12 +170,14 @@ int written_clear(struct written *w)
 static void each_in_slot(const struct written *w, uint32_t slot,
 	void (*each)(void *, enum memory_region, uint64_t), void *context)
 {
-	const struct memory_slot *s = &w->memory->slot[slot];
+	for (uint64_t i = 0; w->map[slot] && i < words_of(w->memory->slot[slot].pages); i++)
+		for (uint64_t bits = w->map[slot][i]; bits; bits &= bits - 1) {
+			uint64_t in_region, page = i * 64 + (uint64_t)__builtin_ctzll(bits);
+			enum memory_region r = region_of(w, slot, page, &in_region);
 
-	for (uint64_t i = 0; w->map[slot] && i < words_of(s->pages); i++)
-		for (uint64_t bits = w->map[slot][i]; bits; bits &= bits - 1)
-			each(context, (enum memory_region)s->region,
-				s->first_page + i * 64 + (uint64_t)__builtin_ctzll(bits));
+			if (r != MEMORY_REGIONS)
+				each(context, r, in_region);
+		}
 }
 
 void written_each(const struct written *w, void (*each)(void *, enum memory_region, uint64_t),

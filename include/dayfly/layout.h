@@ -47,9 +47,10 @@
 
 #define DF_VA_KHEAP 0x600000300000ULL
 #define DF_KHEAP_MAX 0x3fd00000ULL
+#define DF_KHEAP_FIRST 0x40000ULL /* there from the start, in the system region */
 #define DF_VA_KSTACK 0x600040000000ULL
 #define DF_KSTACK_STRIDE 0x8000ULL
-#define DF_KSTACK_SIZE 0x4000ULL
+#define DF_KSTACK_SIZE 0x4000ULL /* the first thread's is in the system region */
 #define DF_KSTACK_MAX 0x40000000ULL
 #define DF_VA_TABLES 0x600100000000ULL
 
@@ -76,11 +77,18 @@ static inline bool df_va_is_program(gva_t va, uint64_t bytes)
 		(end <= DF_VA_IN || va >= DF_VA_MAP);
 }
 
-#define DF_GPA_SYSTEM 0x00100000ULL /* kernel image and system pages */
-#define DF_GPA_TABLES 0x10000000ULL
-#define DF_GPA_KHEAP 0x20100000ULL /* congruent with its window modulo 2 MiB */
-#define DF_GPA_KSTACK 0x60000000ULL
+/*
+ * What every guest has lies side by side, so that one memory slot shows it: the page tables, which end where the system region
+ * begins, the system region (kernel image, system pages, first pages of the heap, first kernel stack), and the arena. What the
+ * heap and the stacks need beyond that has places of its own.
+ */
 #define DF_GPA_ARENA 0x100000000ULL
+#define DF_SYSTEM_MAX 0x300000ULL
+#define DF_GPA_SYSTEM (DF_GPA_ARENA - DF_SYSTEM_MAX)
+#define DF_GPA_TABLES_END DF_GPA_SYSTEM
+#define DF_TABLES_MAX 0x10000000ULL
+#define DF_GPA_KHEAP 0x20140000ULL /* congruent with its addresses modulo 2 MiB */
+#define DF_GPA_KSTACK 0x60000000ULL
 #define DF_GPA_IN 0x1400000000ULL
 #define DF_GPA_OUT 0x1800000000ULL
 #define DF_GPA_FILES 0x2000000000ULL

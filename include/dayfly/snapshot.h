@@ -18,7 +18,7 @@
 #include <dayfly/hypercall.h>
 
 #define DF_SNAPSHOT_MAGIC 0x3170616e73796664ULL /* "dfysnap1" */
-#define DF_SNAPSHOT_VERSION 1
+#define DF_SNAPSHOT_VERSION 2
 
 /* Regions of guest memory that a snapshot holds, in this order in `region`. */
 enum df_snapshot_region {

@@ -299,7 +299,8 @@ static void check_leaf(gva_t va, uint64_t entry, uint64_t bytes)
 		check(user &&
 			(in_region(MEMORY_ARENA, gpa, bytes) ||
 				(in_region(MEMORY_FILES, gpa, bytes) && !write)));
-	else if (va < DF_VA_KHEAP)
+	else if (va < DF_VA_KHEAP + DF_KHEAP_FIRST ||
+		(va >= DF_VA_KSTACK && va < DF_VA_KSTACK + DF_KSTACK_STRIDE))
 		check(in_region(MEMORY_SYSTEM, gpa, bytes));
 	else if (va < DF_VA_KSTACK)
 		check(in_region(MEMORY_KHEAP, gpa, bytes));
@@ -361,10 +362,10 @@ static uint64_t take(struct input *in, unsigned bytes)
 /* Numbers near those that matter. */
 static uint64_t take_number(struct input *in)
 {
-	static const uint64_t bases[] = {0, DF_GPA_SYSTEM, DF_GPA_TABLES, DF_GPA_KHEAP,
-		DF_GPA_KSTACK, DF_GPA_ARENA, DF_GPA_FILES, DF_VA_KERNEL, DF_VA_TABLES, DF_VA_FILES,
-		DF_VA_MAP, DF_VA_ARENA, DF_VA_PROGRAM_MAX, DF_GPA_ARENA + MEMORY, 1ULL << 63,
-		0x5401};
+	static const uint64_t bases[] = {0, DF_GPA_SYSTEM, DF_GPA_TABLES_END - DF_PAGE_SIZE,
+		DF_GPA_KHEAP, DF_GPA_KSTACK, DF_GPA_ARENA, DF_GPA_FILES, DF_VA_KERNEL, DF_VA_TABLES,
+		DF_VA_FILES, DF_VA_MAP, DF_VA_ARENA, DF_VA_PROGRAM_MAX, DF_GPA_ARENA + MEMORY,
+		1ULL << 63, 0x5401};
 	uint8_t kind = (uint8_t)take(in, 1);
 
 	switch (kind >> 4 & 7) {

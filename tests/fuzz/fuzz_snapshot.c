@@ -55,8 +55,7 @@ static void follow(const struct df_snapshot *h, const uint8_t *file, uint64_t li
 static void check_accepted(const uint8_t *file, size_t size)
 {
 	static const uint64_t most[] = {DF_ARENA_MAX, DF_KHEAP_MAX, DF_KSTACK_MAX / 2,
-		DF_KERNEL_MAX + DF_SYSTEM_PAGES * DF_PAGE_SIZE, DF_GPA_KHEAP - DF_GPA_TABLES,
-		DF_WINDOW_MAX};
+		DF_SYSTEM_MAX, DF_TABLES_MAX, DF_WINDOW_MAX};
 	const char *why;
 	struct df_snapshot h;
 

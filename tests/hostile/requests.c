@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define GPA_TABLE (DF_GPA_TABLES_END - DF_PAGE_SIZE) /* one of the page tables' pages */
+
 static void call_zero(void)
 {
 	request(0, 0, 0, 0, 0);
@@ -73,7 +75,7 @@ static void write_address_max(void)
 
 static void write_from_tables(void)
 {
-	request(DF_CALL_WRITE, 1, DF_GPA_TABLES, 4096, 0);
+	request(DF_CALL_WRITE, 1, GPA_TABLE, 4096, 0);
 }
 
 static void write_from_files_end(void)
@@ -86,7 +88,7 @@ static void write_from_files_end(void)
 /* Standard input holds bytes that would become page tables, the stub, descriptors. */
 static void read_into_tables(void)
 {
-	request(DF_CALL_READ, 0, DF_GPA_TABLES, 4096, DF_FOREVER);
+	request(DF_CALL_READ, 0, GPA_TABLE, 4096, DF_FOREVER);
 }
 
 static void read_into_kernel(void)
@@ -166,7 +168,7 @@ static void map_kernel_frames(void)
 
 static void map_table_frames(void)
 {
-	map(DF_VA_MAP, 1, DF_GPA_TABLES, 3);
+	map(DF_VA_MAP, 1, GPA_TABLE, 3);
 }
 
 static void map_stack_frames(void)
@@ -240,12 +242,12 @@ static void map_protection(void)
 
 static void map_copy_from_tables(void)
 {
-	map_copy(DF_GPA_ARENA + 0x900000, DF_GPA_TABLES, 4096);
+	map_copy(DF_GPA_ARENA + 0x900000, GPA_TABLE, 4096);
 }
 
 static void map_copy_to_tables(void)
 {
-	map_copy(DF_GPA_TABLES, DF_GPA_ARENA, 4096);
+	map_copy(GPA_TABLE, DF_GPA_ARENA, 4096);
 }
 
 static void map_copy_to_files(void)
@@ -343,7 +345,7 @@ static void grow_all(void)
 
 static void discard_tables(void)
 {
-	request(DF_CALL_DISCARD, DF_GPA_TABLES, 4096, 0, 0);
+	request(DF_CALL_DISCARD, GPA_TABLE, 4096, 0, 0);
 }
 
 static void discard_system(void)
@@ -499,7 +501,7 @@ static void fault_tables_stack(void)
 
 static uint64_t odd_number(void)
 {
-	static const uint64_t bases[] = {0, 1, DF_GPA_SYSTEM, DF_GPA_TABLES, DF_GPA_KHEAP,
+	static const uint64_t bases[] = {0, 1, DF_GPA_SYSTEM, GPA_TABLE, DF_GPA_KHEAP,
 		DF_GPA_KSTACK, DF_GPA_ARENA, DF_GPA_FILES, DF_VA_KERNEL, DF_VA_TABLES, DF_VA_MAP,
 		DF_VA_ARENA, ~0ULL, 1ULL << 63, 1ULL << 32, 4096, 0x5401, DF_VA_PROGRAM_MAX};
 	uint64_t base = bases[random_next() % (sizeof(bases) / sizeof(bases[0]))];
