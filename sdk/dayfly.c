@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #define PREFIX "DF_ATTRIBUTE_"
 #define ATTRIBUTES_MAX 65536u
-#define PLAIN_REPLY_MAX (16u << 20) /* room that an event on plain Linux has */
+#define PLAIN_REPLY_MAX (256u << 20) /* room that an event on plain Linux has, taken as it is written ... */
+#define PLAIN_REPLY_LEAST (1u << 20) /* ... and what it has where memory is short */
 #define READ_FIRST 65536u
 
 extern char **environ;
@@ -90,12 +92,15 @@ static int read_environment(const char **attributes, size_t *bytes)
 
 static int plain_event(struct df_event_view *event)
 {
-	struct df_event_view e = {.number = 1, .reply_max = PLAIN_REPLY_MAX};
+	struct df_event_view e = {.number = 1, .reply_max = PLAIN_REPLY_MAX, .plain = 1};
 
 	if (place == PLAIN)
 		return 0;
-	e.reply = malloc(PLAIN_REPLY_MAX);
-	if (!e.reply || read_all(&e.body, &e.body_bytes) ||
+	do {
+		e.reply = mmap(NULL, e.reply_max, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	} while (e.reply == MAP_FAILED && (e.reply_max /= 2) >= PLAIN_REPLY_LEAST);
+	if (e.reply == MAP_FAILED || read_all(&e.body, &e.body_bytes) ||
 		read_environment(&e.attributes, &e.attribute_bytes))
 		return -1;
 	*event = e;

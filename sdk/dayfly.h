@@ -37,6 +37,7 @@ struct df_event_view {
 	size_t attribute_bytes;
 	void *reply; /* room for a reply: a body that is built here is not copied by df_reply() */
 	size_t reply_max; /* bytes that a reply may have */
+	int plain; /* 1 on plain Linux, where the event was made of standard input; else 0 */
 };
 
 /*
