@@ -14,6 +14,10 @@
 #define GUEST_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define PROGRAM_LIST_MAX 256
 
+/* "prebuilt:image" is a program that comes with dayfly: functions/image beside it. */
+#define PREBUILT_PREFIX "prebuilt:"
+#define PREBUILT_FOLDER "functions/"
+
 enum feature {
 	FEATURE_FILES,
 	FEATURE_TMP,
@@ -66,7 +70,7 @@ int program_prepare(const struct program_options *options, int argc, char **argv
 	struct program *program, struct df_err *err) __attribute__((warn_unused_result));
 
 /*
- * Finds a program on the host: a path, or a name on PATH. Returns 0, or the exit status with *err set. Fills
+ * Finds a program on the host: a path, a prebuilt function, or a name on PATH. Returns 0, or the exit status with *err set. Fills
  * program->path and ->argv0 from ->typed.
  */
 int program_find(struct program *program, struct df_err *err) __attribute__((warn_unused_result));

@@ -4,6 +4,7 @@
 
 #include "host/cleanup.h"
 #include "host/path.h"
+#include "host/place.h"
 #include "host/str.h"
 
 #include <errno.h>
@@ -135,8 +136,24 @@ static int use_path(struct program *program, struct df_err *err)
 	return CLI_OK;
 }
 
+static int use_prebuilt(struct program *program, const char *name, struct df_err *err)
+{
+	DF_FREE char *beside = df_format("%s%s", PREBUILT_FOLDER, name);
+	DF_FREE char *path = beside && !strchr(name, '/') ? df_place_program(beside) : NULL;
+
+	if (!path || !is_program(path))
+		return df_err_set(err, CLI_NOT_FOUND,
+			"there is no prebuilt function named %.64s; docs/functions.md has them",
+			name);
+	return found(program, path, 0, err);
+}
+
 int program_find(struct program *program, struct df_err *err)
 {
+	const char *word = program->typed;
+
+	if (strncmp(word, PREBUILT_PREFIX, strlen(PREBUILT_PREFIX)) == 0)
+		return use_prebuilt(program, word + strlen(PREBUILT_PREFIX), err);
 	if (*program->typed == '\0')
 		return df_err_set(err, CLI_NOT_FOUND, "the name of the program is empty");
 	return strchr(program->typed, '/') ? use_path(program, err) : search_path(program, err);

@@ -128,6 +128,7 @@ struct manifest {
 		secrets; /* variable -> file of the host that holds the value, as written */
 	uint32_t wait_point; /* enum manifest_wait */
 	char *reply_type; /* Content-Type of replies */
+	char *rehearse; /* file of the host: body of the event that is rehearsed before the freeze; NULL: none */
 	struct manifest_trigger *triggers;
 	size_t trigger_count;
 	struct {
@@ -187,7 +188,7 @@ int manifest_check(const struct manifest *m, struct df_err *err)
 void manifest_write(const struct manifest *m, struct df_str *text);
 
 /*
- * A host path of the manifest (root, the host part of files, secrets, directories) as an absolute path: seen from m->directory, or from
+ * A host path of the manifest (root, the host part of files, secrets, rehearse, directories) as an absolute path: seen from m->directory, or from
  * the current directory without one. For the caller to free; NULL with errno set.
  */
 char *manifest_host_path(const struct manifest *m, const char *path)

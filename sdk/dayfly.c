@@ -20,7 +20,8 @@
 
 #define PREFIX "DF_ATTRIBUTE_"
 #define ATTRIBUTES_MAX 65536u
-#define PLAIN_REPLY_MAX (256u << 20) /* room that an event on plain Linux has, taken as it is written ... */
+#define PLAIN_REPLY_MAX \
+	(256u << 20) /* room that an event on plain Linux has, taken as it is written ... */
 #define PLAIN_REPLY_LEAST (1u << 20) /* ... and what it has where memory is short */
 #define READ_FIRST 65536u
 

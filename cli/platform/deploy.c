@@ -74,13 +74,16 @@ static const struct flag deploy_flags[] = {
 	{0},
 };
 
-static const struct page page = {"deploy [FLAGS] [--name NAME [FLAGS] PROGRAM [--] [ARGUMENTS]]",
+static const struct page page = {
+	"deploy [FLAGS] [PREBUILT | --name NAME [FLAGS] PROGRAM [--] [ARGUMENTS]]",
 	"Freezes a program where it waits for input and serves it as a function. Without a\n"
-	"program, dayfly.yaml in this directory says everything. A function that is there already\n"
+	"program, dayfly.yaml in this directory says everything. PREBUILT is a function that comes\n"
+	"with dayfly: image, compress or notify. A function that is there already\n"
 	"is replaced; if the new one cannot be frozen, the old one goes on serving.\n",
 	0, PAGE_PROGRAM, WORDS_FILES,
 	"  dayfly deploy\n"
-	"  dayfly deploy --name squeeze zstd -- -19 -c\n"};
+	"  dayfly deploy --name squeeze zstd -- -19 -c\n"
+	"  dayfly deploy image\n"};
 
 /* --- what to deploy --- */
 
@@ -93,8 +96,7 @@ static int from_words(const struct deploy_options *how, const struct program_opt
 		return df_err_set(err, CLI_FAILED,
 			"either --manifest or a program; the manifest says which program");
 	if (!how->name)
-		return df_err_set(err, CLI_FAILED,
-			"the function needs a name: dayfly deploy --name NAME %s", words[0]);
+		return prebuilt_load(words[0], options, m, err);
 	/* "PROGRAM -- ARGUMENTS" */
 	if (words[1] && strcmp(words[1], "--") == 0) {
 		for (; words[count + 1]; count++)
@@ -305,8 +307,11 @@ int command_deploy(int argc, char **argv)
 		status = check_daemon(&err);
 	m.timeout_ms = how.timeout_ms ? how.timeout_ms : m.timeout_ms;
 	m.concurrency = how.concurrency ? how.concurrency : m.concurrency;
-	if (!status)
-		status = deploy(&m, how.event, &function, &err);
+	if (!status) {
+		DF_FREE char *event = rehearsal_path(&m, how.event);
+
+		status = deploy(&m, event, &function, &err);
+	}
 	manifest_deinit(&m);
 	if (!status && json)
 		status = print_json(function, &err);

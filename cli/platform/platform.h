@@ -96,4 +96,20 @@ int describe_program(const struct program_options *options, const char *name, ch
 int describe_prepare(const struct manifest *m, struct program_options *options,
 	struct program *program, struct df_err *err) __attribute__((warn_unused_result));
 
+/* --- prebuilt functions (prebuilt.c) --- */
+
+/*
+ * The manifest of the prebuilt function of that name, with what the command line says of its program. Returns 0 with *m the caller's
+ * to deinit, or the exit status with *err set: if there is none, that a name is missing.
+ */
+int prebuilt_load(const char *name, const struct program_options *options, struct manifest *m,
+	struct df_err *err) __attribute__((warn_unused_result));
+
+/*
+ * The file with the body of the event to rehearse: the one of --event (NULL: none was given), that of the manifest, or a prebuilt
+ * function's own. NULL: there is none. To be freed by the caller.
+ */
+char *rehearsal_path(const struct manifest *m, const char *given)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -40,8 +40,8 @@ static int write_out(const char *at, size_t bytes)
 int answer_body(const struct df_event_view *event, const char *type, const char *const *more,
 	const void *body, size_t bytes)
 {
-	const char *attributes[2 + 2 * MORE_MAX + 1] = {"datacontenttype", type,
-		"http.header.content-type", type};
+	const char *attributes[2 + 2 * MORE_MAX + 1] = {
+		"datacontenttype", type, "http.header.content-type", type};
 	size_t count = 4;
 
 	if (event->plain)

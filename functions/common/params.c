@@ -138,8 +138,8 @@ static int take_pair(struct params *params, char *pair, struct failure *failure)
 	if (index < 0)
 		return unknown(params, pair, failure);
 	if (params->table[index].fixed)
-		return fail(failure, 400, "%s is set where the function is deployed, not by callers",
-			pair);
+		return fail(failure, 400,
+			"%s is set where the function is deployed, not by callers", pair);
 	params->values[index] = equals ? equals + 1 : "";
 	return 0;
 }
@@ -162,9 +162,8 @@ int params_event(struct params *params, const struct df_event_view *event, struc
 	const char *query = df_attribute(event, "http.query");
 
 	for (unsigned i = 0; params->table[i].name; i++) {
-		const char *value = params->table[i].fixed
-			? NULL
-			: df_attribute(event, params->table[i].name);
+		const char *value =
+			params->table[i].fixed ? NULL : df_attribute(event, params->table[i].name);
 
 		if (value)
 			params->values[i] = value;
@@ -210,7 +209,8 @@ int params_size(const struct params *params, unsigned index, uint64_t most, uint
 	if (!isdigit((unsigned char)*text) || *end || errno || value > most >> shift)
 		return fail(failure, 400,
 			"%s must be a size such as 64K or 6M, at most %llu bytes; this is %.40s",
-			params->table[index].name, (unsigned long long)most, *text ? text : "empty");
+			params->table[index].name, (unsigned long long)most,
+			*text ? text : "empty");
 	*bytes = value << shift;
 	return 0;
 }

@@ -25,7 +25,8 @@ struct job {
 struct codec {
 	const char *name, *type; /* "gzip", "application/gzip" */
 	int least, most, usual; /* levels, as the format's own tool counts them */
-	const char *magic; /* what files begin with; NULL: brotli's begin with nothing in particular */
+	const char
+		*magic; /* what files begin with; NULL: brotli's begin with nothing in particular */
 	size_t magic_bytes;
 	/*
 	 * 0 with job->to_bytes set, or -1 with the failure set: 413 if there is not enough room, 422 if the data is damaged or ends too early,

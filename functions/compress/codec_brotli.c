@@ -28,8 +28,8 @@ static int pack(struct job *job)
 	BrotliEncoderSetParameter(state, BROTLI_PARAM_LGWIN, window_bits(job->from_bytes));
 	BrotliEncoderSetParameter(state, BROTLI_PARAM_SIZE_HINT,
 		(uint32_t)(in < UINT32_MAX ? in : UINT32_MAX));
-	if (!BrotliEncoderCompressStream(
-		    state, BROTLI_OPERATION_FINISH, &in, &from, &out, &to, NULL))
+	if (!BrotliEncoderCompressStream(state, BROTLI_OPERATION_FINISH, &in, &from, &out, &to,
+		    NULL))
 		return fail(job->failure, 500, "out of memory");
 	job->to_bytes = job->to_max - out;
 	return BrotliEncoderIsFinished(state) ? 0 : codec_no_room(job);

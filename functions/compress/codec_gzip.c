@@ -29,7 +29,8 @@ static int pack(struct job *job)
 		return fail(job->failure, 500, "out of memory");
 	do {
 		give(&z, job, z.total_in, z.total_out);
-		result = deflate(&z, z.total_in + z.avail_in == job->from_bytes ? Z_FINISH : Z_NO_FLUSH);
+		result = deflate(&z,
+			z.total_in + z.avail_in == job->from_bytes ? Z_FINISH : Z_NO_FLUSH);
 	} while (result == Z_OK && z.total_out < job->to_max);
 	job->to_bytes = z.total_out;
 	return result == Z_STREAM_END ? 0 : codec_no_room(job);
@@ -52,9 +53,8 @@ static int unpack_member(z_stream *z, struct job *job, size_t *from, size_t *to)
 	case Z_STREAM_END:
 		return 0;
 	case Z_BUF_ERROR:
-		return *from == job->from_bytes && *to < job->to_max
-			? codec_too_early(job, "gzip")
-			: codec_no_room(job);
+		return *from == job->from_bytes && *to < job->to_max ? codec_too_early(job, "gzip")
+								     : codec_no_room(job);
 	case Z_MEM_ERROR:
 		return fail(job->failure, 500, "out of memory");
 	default:
@@ -79,5 +79,4 @@ static int unpack(struct job *job)
 	return 0;
 }
 
-const struct codec codec_gzip = {
-	"gzip", "application/gzip", 1, 9, 6, "\x1f\x8b", 2, pack, unpack};
+const struct codec codec_gzip = {"gzip", "application/gzip", 1, 9, 6, "\x1f\x8b", 2, pack, unpack};

@@ -11,8 +11,7 @@
 static int pack(struct job *job)
 {
 	lzma_options_lzma options;
-	lzma_filter filters[] = {
-		{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
+	lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
 	size_t at = 0;
 
 	if (lzma_lzma_preset(&options, (uint32_t)job->level))
@@ -66,5 +65,7 @@ static int unpack(struct job *job)
 	}
 }
 
-const struct codec codec_xz = {
-	"xz", "application/x-xz", 0, 9, 6, "\xfd" "7zXZ\0", 6, pack, unpack};
+const struct codec codec_xz = {"xz", "application/x-xz", 0, 9, 6,
+	"\xfd"
+	"7zXZ\0",
+	6, pack, unpack};

@@ -13,14 +13,16 @@ enum { P_ACTION, P_FORMAT, P_LEVEL, P_LIMIT };
 
 static const struct param table[] = {
 	[P_ACTION] = {"action", "compress", false, "compress or decompress"},
-	[P_FORMAT] = {"format", "", false, "zstd, gzip, brotli or xz; without: zstd, or what the body is"},
-	[P_LEVEL] = {"level", "", false, "as the format's own tool counts; without: zstd 3, gzip 6, brotli 5, xz 6"},
+	[P_FORMAT] = {"format", "", false,
+		"zstd, gzip, brotli or xz; without: zstd, or what the body is"},
+	[P_LEVEL] = {"level", "", false,
+		"as the format's own tool counts; without: zstd 3, gzip 6, brotli 5, xz 6"},
 	[P_LIMIT] = {"limit", "1023M", true, "most bytes of a result"},
 	{0},
 };
 
-static const struct program program = {"compress", "COMPRESS_",
-	"packs or unpacks standard input to standard output", table};
+static const struct program program = {
+	"compress", "COMPRESS_", "packs or unpacks standard input to standard output", table};
 
 struct request {
 	bool unpack;
@@ -77,9 +79,8 @@ static int answer(struct params *params, const struct df_event_view *event)
 	job.to_max = request.limit < event->reply_max ? request.limit : event->reply_max;
 	if (request.unpack ? compress_unpack(request.codec, &job) : request.codec->pack(&job))
 		return answer_failure(event, program.name, &failure);
-	return answer_body(event,
-		request.unpack ? "application/octet-stream" : request.codec->type, NULL, job.to,
-		job.to_bytes);
+	return answer_body(event, request.unpack ? "application/octet-stream" : request.codec->type,
+		NULL, job.to, job.to_bytes);
 }
 
 /* What is wrong with the settings is said when the function is deployed, not by its first event. */

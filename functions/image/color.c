@@ -83,7 +83,8 @@ bool color_to_srgb(struct picture *picture, struct span icc, bool gray)
 		gray = false;
 	}
 	if (gray && profile) {
-		t = cmsCreateTransform(profile, TYPE_GRAY_8, srgb, TYPE_RGBA_8, INTENT_PERCEPTUAL, 0);
+		t = cmsCreateTransform(profile, TYPE_GRAY_8, srgb, TYPE_RGBA_8, INTENT_PERCEPTUAL,
+			0);
 		return t && gray_to_srgb(picture, t);
 	}
 	t = transform(profile, TYPE_RGBA_8);

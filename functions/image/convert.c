@@ -91,8 +91,8 @@ static int copy_rows(struct source *source, uint64_t memory_max, struct picture 
 static int resize_rows(struct source *source, const struct geometry *g, uint64_t memory_max,
 	struct picture *to, struct failure *failure)
 {
-	struct resampler *r = resample_new(
-		source->width, source->height, &g->area, memory_max, to, failure);
+	struct resampler *r =
+		resample_new(source->width, source->height, &g->area, memory_max, to, failure);
 	uint8_t *line = image_memory(4ull * source->width, failure);
 
 	if (!r || !line)
@@ -220,8 +220,8 @@ static int choose_metadata(const struct request *request, const struct source *s
 int image_convert(const struct request *request, struct span body, struct output *output,
 	enum format *format, struct failure *failure)
 {
-	const struct wanted wanted = {request->pixels_max, request->memory_max, wanted_size,
-		(void *)request};
+	const struct wanted wanted = {
+		request->pixels_max, request->memory_max, wanted_size, (void *)request};
 	struct source source;
 	struct picture picture;
 	struct metadata metadata;

@@ -19,8 +19,7 @@ static uint32_t get(const struct reader *r, size_t at, unsigned bytes)
 	uint32_t value = 0;
 
 	for (unsigned i = 0; i < bytes; i++)
-		value |= (uint32_t)r->exif.bytes[at + i]
-			<< 8 * (r->big_endian ? bytes - 1 - i : i);
+		value |= (uint32_t)r->exif.bytes[at + i] << 8 * (r->big_endian ? bytes - 1 - i : i);
 	return value;
 }
 
@@ -129,7 +128,7 @@ int exif_turn(struct picture *picture, unsigned orientation, struct failure *fai
 		new.width = picture->height;
 		new.height = picture->width;
 	}
-	new.pixels = image_memory(4ull * new.width * new.height, failure);
+	new.pixels = image_memory(4ull * new.width *new.height, failure);
 	if (!new.pixels)
 		return -1;
 	for (uint32_t y = 0; y < new.height; y++) {

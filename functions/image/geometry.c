@@ -34,8 +34,7 @@ int geometry_find(const struct request *request, uint32_t width, uint32_t height
 	g->area = (struct area){0, 0, width, height};
 	if (request->fit == FIT_INSIDE || w == 0 || h == 0) {
 		scale = w == 0 ? by_height : h == 0 || by_width < by_height ? by_width : by_height;
-		if (scale == 0 ||
-			(scale > 1 && request->fit == FIT_INSIDE && !request->enlarge))
+		if (scale == 0 || (scale > 1 && request->fit == FIT_INSIDE && !request->enlarge))
 			scale = 1;
 		w = rounded(width * scale);
 		h = rounded(height * scale);
@@ -43,8 +42,9 @@ int geometry_find(const struct request *request, uint32_t width, uint32_t height
 		crop(&g->area, w, h);
 	}
 	if (w > SIDE_MAX || h > SIDE_MAX)
-		return fail(failure, 413, "the new picture would have %.0f x %.0f pixels; a side can have %u",
-			w, h, SIDE_MAX);
+		return fail(failure, 413,
+			"the new picture would have %.0f x %.0f pixels; a side can have %u", w, h,
+			SIDE_MAX);
 	g->width = (uint32_t)w;
 	g->height = (uint32_t)h;
 	return 0;

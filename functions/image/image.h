@@ -40,7 +40,8 @@ struct request {
 #define FORMAT_ACCEPT (-2) /* the smallest that `accept` names */
 	const char *accept; /* value of an Accept header, or NULL */
 	int quality; /* 1 to 100 */
-	uint32_t background; /* 0xRRGGBB, behind what is transparent where the format has no alpha */
+	uint32_t
+		background; /* 0xRRGGBB, behind what is transparent where the format has no alpha */
 	bool orient; /* turn as EXIF says */
 	bool keep_icc; /* else: convert to sRGB */
 	bool keep_metadata; /* EXIF and XMP */

@@ -27,13 +27,17 @@ enum {
 static const struct param table[] = {
 	[P_WIDTH] = {"width", "320", false, "pixels; 0: as follows from the height"},
 	[P_HEIGHT] = {"height", "320", false, "pixels; 0: as follows from the width"},
-	[P_SCALE] = {"scale", "fit", false, "fit (all of it, inside), fill (the middle, cut off) or exact (distorted)"},
+	[P_SCALE] = {"scale", "fit", false,
+		"fit (all of it, inside), fill (the middle, cut off) or exact (distorted)"},
 	[P_ENLARGE] = {"enlarge", "no", false, "yes: scale=fit makes smaller pictures larger"},
-	[P_FORMAT] = {"format", "webp", false, "webp, jpeg, png, same, or accept (as the caller's Accept header says)"},
+	[P_FORMAT] = {"format", "webp", false,
+		"webp, jpeg, png, same, or accept (as the caller's Accept header says)"},
 	[P_QUALITY] = {"quality", "80", false, "1 to 100, of WebP and JPEG"},
-	[P_BACKGROUND] = {"background", "ffffff", false, "RRGGBB, behind what is transparent in a JPEG"},
+	[P_BACKGROUND] = {"background", "ffffff", false,
+		"RRGGBB, behind what is transparent in a JPEG"},
 	[P_ORIENT] = {"orient", "yes", false, "yes: turned as EXIF says"},
-	[P_ICC] = {"icc", "convert", false, "convert (to sRGB) or keep (the profile and the values)"},
+	[P_ICC] = {"icc", "convert", false,
+		"convert (to sRGB) or keep (the profile and the values)"},
 	[P_METADATA] = {"metadata", "keep", false, "keep (EXIF and XMP) or strip"},
 	[P_MAX_PIXELS] = {"max-pixels", "100000000", true, "most pixels of a picture that is read"},
 	[P_MAX_MEMORY] = {"max-memory", "256M", true, "most memory for one picture"},
@@ -60,8 +64,8 @@ static int color_value(const struct params *params, uint32_t *color, struct fail
 
 	if (strlen(text) != 6 || strspn(text, "0123456789abcdefABCDEF") != 6 ||
 		sscanf(text, "%x", &value) != 1)
-		return fail(failure, 400, "background must be six hexadecimal digits, RRGGBB; this is %.40s",
-			text);
+		return fail(failure, 400,
+			"background must be six hexadecimal digits, RRGGBB; this is %.40s", text);
 	*color = value;
 	return 0;
 }

@@ -73,8 +73,7 @@ static void write_marker(struct state *s, const char *prefix, size_t prefix_byte
 	/* What does not fit one marker is left out. */
 	if (!data.bytes || data.length > MARKER_MAX - prefix_bytes)
 		return;
-	jpeg_write_m_header(
-		&s->jpeg, JPEG_APP0 + 1, (unsigned int)(prefix_bytes + data.length));
+	jpeg_write_m_header(&s->jpeg, JPEG_APP0 + 1, (unsigned int)(prefix_bytes + data.length));
 	for (size_t i = 0; i < prefix_bytes; i++)
 		jpeg_write_m_byte(&s->jpeg, prefix[i]);
 	for (size_t i = 0; i < data.length; i++)
@@ -103,11 +102,10 @@ static int write_file(struct state *s, const struct picture *picture,
 	write_marker(s, EXIF_PREFIX, 6, metadata->exif);
 	write_marker(s, XMP_PREFIX, sizeof(XMP_PREFIX), metadata->xmp);
 	if (metadata->icc.bytes)
-		jpeg_write_icc_profile(
-			jpeg, metadata->icc.bytes, (unsigned int)metadata->icc.length);
+		jpeg_write_icc_profile(jpeg, metadata->icc.bytes,
+			(unsigned int)metadata->icc.length);
 	while (jpeg->next_scanline < picture->height) {
-		JSAMPROW row =
-			picture->pixels + 4ull * picture->width * jpeg->next_scanline;
+		JSAMPROW row = picture->pixels + 4ull * picture->width * jpeg->next_scanline;
 
 		jpeg_write_scanlines(jpeg, &row, 1);
 	}

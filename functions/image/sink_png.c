@@ -44,8 +44,8 @@ static void on_flush(png_structp png)
 static void write_metadata(struct state *s, const struct metadata *metadata)
 {
 	if (metadata->icc.bytes)
-		png_set_iCCP(s->png, s->info, "ICC", PNG_COMPRESSION_TYPE_BASE,
-			metadata->icc.bytes, (png_uint_32)metadata->icc.length);
+		png_set_iCCP(s->png, s->info, "ICC", PNG_COMPRESSION_TYPE_BASE, metadata->icc.bytes,
+			(png_uint_32)metadata->icc.length);
 	else
 		png_set_sRGB(s->png, s->info, PNG_sRGB_INTENT_PERCEPTUAL);
 	if (metadata->exif.bytes)

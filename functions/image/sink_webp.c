@@ -28,8 +28,8 @@ static int encode(const struct picture *from, int quality, struct output *output
 	picture.height = (int)from->height;
 	picture.writer = on_write;
 	picture.custom_ptr = output;
-	if (!(from->alpha ? WebPPictureImportRGBA : WebPPictureImportRGBX)(
-		    &picture, from->pixels, (int)from->width * 4))
+	if (!(from->alpha ? WebPPictureImportRGBA : WebPPictureImportRGBX)(&picture, from->pixels,
+		    (int)from->width * 4))
 		return fail(failure, 500, "out of memory");
 	if (!WebPEncode(&config, &picture) && !output->full)
 		return fail(failure, 500, "the WebP file could not be written (error %d)",

@@ -17,7 +17,8 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-#define SCANS_MAX 200 /* a progressive file has about ten; each one costs a pass over the whole picture */
+#define SCANS_MAX \
+	200 /* a progressive file has about ten; each one costs a pass over the whole picture */
 #define EXIF_PREFIX "Exif\0"
 #define XMP_PREFIX "http://ns.adobe.com/xap/1.0/"
 
@@ -99,8 +100,8 @@ static void read_metadata(struct state *s, struct metadata *metadata)
 		if (!metadata->exif.bytes && begins(m, EXIF_PREFIX, 6))
 			metadata->exif = (struct span){m->data + 6, m->data_length - 6};
 		else if (!metadata->xmp.bytes && begins(m, XMP_PREFIX, sizeof(XMP_PREFIX)))
-			metadata->xmp = (struct span){m->data + sizeof(XMP_PREFIX),
-				m->data_length - sizeof(XMP_PREFIX)};
+			metadata->xmp = (struct span){
+				m->data + sizeof(XMP_PREFIX), m->data_length - sizeof(XMP_PREFIX)};
 	}
 	if (jpeg_read_icc_profile(&s->jpeg, &icc, &icc_bytes))
 		metadata->icc = (struct span){icc, icc_bytes};

@@ -109,8 +109,7 @@ static int read_header(struct state *s, const struct wanted *wanted, struct sour
 	source->width = source->full_width = png_get_image_width(s->png, s->info);
 	source->height = source->full_height = png_get_image_height(s->png, s->info);
 	interlaced = png_get_interlace_type(s->png, s->info) != PNG_INTERLACE_NONE;
-	if (source_check_size(
-		    source->width, source->height, interlaced ? 4 : 0, wanted, failure))
+	if (source_check_size(source->width, source->height, interlaced ? 4 : 0, wanted, failure))
 		return -1;
 	read_metadata(s, &source->metadata);
 	set_transforms(s, &source->alpha, &source->gray);
