@@ -19,7 +19,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	pthread_t thread;
-	enum log_level least; /* set once */
+	enum log_level least; /* atomic */
 	/* protected by lock: */
 	struct df_str waiting; /* for the writer */
 	uint64_t dropped;
@@ -76,11 +76,21 @@ static void *write_lines(void *unused)
 	return NULL;
 }
 
+void log_level(enum log_level least)
+{
+	__atomic_store_n(&logger.least, least, __ATOMIC_RELAXED);
+}
+
+static bool is_wanted(enum log_level level)
+{
+	return level >= __atomic_load_n(&logger.least, __ATOMIC_RELAXED);
+}
+
 int log_init(enum log_level least)
 {
 	int error;
 
-	logger.least = least;
+	log_level(least);
 	error = pthread_create(&logger.thread, NULL, write_lines, NULL);
 	logger.started = error == 0;
 	return -error;
@@ -133,7 +143,7 @@ void log_line(enum log_level level, const char *format, ...)
 	char text[1024];
 	va_list arguments;
 
-	if (level < logger.least)
+	if (!is_wanted(level))
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
@@ -188,7 +198,7 @@ void log_event(struct log_ring *ring, const struct log_event *event)
 	if (line.failed)
 		return;
 	put_in_ring(ring, &line);
-	if (event->level >= logger.least)
+	if (is_wanted(event->level))
 		hand_over(&line);
 }
 

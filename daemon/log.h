@@ -22,6 +22,7 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 int log_init(enum log_level least) __attribute__((warn_unused_result)); /* 0 or -errno */
+void log_level(enum log_level least); /* from now on */
 void log_deinit(void); /* writes what is waiting */
 
 /* About the daemon itself. */

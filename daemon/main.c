@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dayflyd: serves functions over HTTP. This file reads the command line, starts the parts in order, waits for a signal, and stops
- * them in the other order.
+ * dayflyd: serves functions over HTTP. This file starts the parts in order, waits for signals, and stops them in the other order.
  */
-#include "daemon/event/async.h"
 #include "daemon/clock.h"
+#include "daemon/event/async.h"
 #include "daemon/function/deploy.h"
+#include "daemon/function/freeze.h"
+#include "daemon/http/access.h"
+#include "daemon/http/address.h"
 #include "daemon/http/faces.h"
 #include "daemon/http/signed.h"
 #include "daemon/lambda/lambda.h"
 #include "daemon/lambda/lambda_code.h"
 #include "daemon/log.h"
+#include "daemon/settings.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"
 #include "host/place.h"
@@ -18,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,28 +29,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HOSTS_MAX 32
-#define NETWORKS_MAX 32
 #define ASYNC_WORKERS 16u
-#define STOP_LIMIT_MS 30000u
+/* For all that is left to do once what ran was ended. */
+#define ABORT_LIMIT_S 20u
 
 enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_USAGE = 2 };
 
-struct options {
-	char address[64];
-	uint16_t port;
-	char *state;
-	const char *hosts[HOSTS_MAX + 1];
-	size_t host_count;
-	struct destination_network networks[NETWORKS_MAX]; /* that webhooks may reach */
-	size_t network_count;
-	unsigned int idle_ms, instances, prepared, queue, queue_ms, connections, body_mib;
-	enum log_level log_level;
-	bool no_jail, help, version;
+struct command_line {
+	int argc;
+	char **argv;
 };
 
 struct paths {
-	char *monitor, *kernel, *unzip, *host_cache, *socket;
+	char *monitor, *kernel, *unzip, *host_cache, *socket, *token;
 };
 
 uint64_t daemon_started_ns;
@@ -58,167 +51,105 @@ void daemon_stop(void)
 	kill(getpid(), SIGTERM);
 }
 
-/* --- the command line --- */
-
 static void print_help(void)
 {
+	DF_STR struct df_str flags = DF_STR_EMPTY;
+
+	settings_help(&flags);
 	printf("Usage: dayflyd [FLAGS]\n\n"
 	       "Serves functions: http://127.0.0.1:8080/fn/NAME calls one, `dayfly deploy` makes one.\n\n"
-	       "  --listen ADDRESS:PORT  where calls are taken (default 127.0.0.1:8080; port 0: any)\n"
-	       "  --host NAME            a name that this machine may be called; may be repeated\n"
-	       "  --webhook-allow NET    addresses that webhooks may reach although they are not public\n"
-	       "  --state DIR            functions and settings (default ~/.local/share/dayfly)\n"
-	       "  --idle SECONDS         a function's processes end after that long (default 30)\n"
-	       "  --instances COUNT      microVMs at the same time, of all functions (default 128)\n"
-	       "  --prepared COUNT       monitors that wait for a function, 0 to 16 (default 2)\n"
-	       "  --queue COUNT          callers that wait for one function (default 256)\n"
-	       "  --queue-time MS        how long one waits, at most (default 10000)\n"
-	       "  --connections COUNT    at the same time (default 512)\n"
-	       "  --body-max MIB         largest body of a request (default 6)\n"
-	       "  --log-level LEVEL      debug, info, warning or error (default info)\n"
+	       "  --settings FILE        these and more, as YAML (default ~/.config/dayfly/dayflyd.yaml, if it is there)\n"
+	       "%s"
 	       "  --no-jail              run monitors without their jail: for tests only\n"
-	       "  --version, --help\n");
+	       "  --version, --help\n\n"
+	       "SIGHUP reads the settings again, SIGTERM stops. docs/operation.md tells the rest.\n",
+		df_str_text(&flags));
 }
 
-static int usage(const char *word, const char *wrong)
+/* --- settings --- */
+
+static struct dispatch_limits limits_of(const struct settings *s)
 {
-	fprintf(stderr, "dayflyd: %s%s; dayflyd --help says more\n", word, wrong);
-	return EXIT_USAGE;
+	return (struct dispatch_limits){
+		.instances_max = (unsigned int)s->instances,
+		.prepared = (unsigned int)s->prepared,
+		.idle_ms = (unsigned int)s->idle_ms,
+		.queue_max = (unsigned int)s->queue,
+		.queue_ms = (unsigned int)s->queue_ms,
+	};
 }
 
-static bool read_number(const char *text, unsigned int most, unsigned int *into)
+/* All that can change while the daemon runs. */
+static int apply(const struct settings *s)
 {
-	char *end;
-	unsigned long number;
+	struct destination_network networks[ASYNC_NETWORKS_MAX];
+	const struct dispatch_limits limits = limits_of(s);
+	const struct access_settings access = {
+		.hosts = (const char *const *)s->hosts.items,
+		.invoke_token = s->auth.invoke == AUTH_TOKEN,
+		.metrics_token = s->auth.metrics == AUTH_TOKEN,
+	};
+	size_t count = 0;
 
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || number > most)
-		return false;
-	*into = (unsigned int)number;
-	return true;
-}
-
-static bool read_listen(struct options *o, const char *text)
-{
-	const char *colon = strrchr(text, ':');
-	unsigned int port;
-
-	if (!colon || colon == text || (size_t)(colon - text) >= sizeof(o->address) ||
-		!read_number(colon + 1, UINT16_MAX, &port))
-		return false;
-	memcpy(o->address, text, (size_t)(colon - text));
-	o->address[colon - text] = '\0';
-	o->port = (uint16_t)port;
-	return true;
-}
-
-static bool read_level(struct options *o, const char *text)
-{
-	static const char *const names[] = {"debug", "info", "warning", "error"};
-
-	for (int i = 0; i < 4; i++) {
-		if (strcmp(names[i], text) == 0) {
-			o->log_level = (enum log_level)i;
-			return true;
-		}
+	for (size_t i = 0; i < s->webhook_allow.count && count < ASYNC_NETWORKS_MAX; i++) {
+		if (destination_network_parse(s->webhook_allow.items[i], &networks[count]) == 0)
+			count++;
 	}
-	return false;
+	async_allow(networks, count);
+	dispatch_change(&limits);
+	http_limit_body(s->body_max);
+	log_level((enum log_level)s->log_level);
+	return access_change(&access);
 }
 
-static bool add_host(struct options *o, const char *name)
+/* Off loopback nothing is taken for granted. */
+static int check(const struct settings *s, struct df_err *err)
 {
-	if (o->host_count == HOSTS_MAX)
-		return false;
-	o->hosts[o->host_count++] = name;
-	return true;
+	struct address address;
+
+	if (s->webhook_allow.count > ASYNC_NETWORKS_MAX)
+		return df_err_set(err, -EINVAL, "webhook_allow has %zu networks; there can be %d",
+			s->webhook_allow.count, ASYNC_NETWORKS_MAX);
+	if (address_parse(s->listen, &address) || address_is_loopback(&address.as.any))
+		return 0;
+	if (s->auth.invoke != AUTH_UNSET && s->auth.metrics != AUTH_UNSET)
+		return 0;
+	return df_err_set(err, -EPERM,
+		"%s is not loopback: say who may call functions and who may read the metrics, by the "
+		"settings auth.invoke and auth.metrics (none: anyone; token: who has the file token of the state directory)",
+		s->listen);
 }
 
-static bool add_network(struct options *o, const char *text)
+static void tell_change(const struct setting_row *row)
 {
-	return o->network_count < NETWORKS_MAX &&
-		destination_network_parse(text, &o->networks[o->network_count++]) == 0;
+	log_line(LOG_LEVEL_INFO,
+		row->live ? "the setting %s is changed"
+			  : "the setting %s is changed in the file; it holds from the next start",
+		row->name);
 }
 
-static bool set_option(struct options *o, int option, const char *value)
+/* SIGHUP. A file that makes no sense changes nothing. */
+static void reload(struct settings *current, const struct command_line *line)
 {
-	switch (option) {
-	case 'l':
-		return read_listen(o, value);
-	case 'h':
-		return add_host(o, value);
-	case 'w':
-		return add_network(o, value);
-	case 's':
-		free(o->state);
-		o->state = strdup(value);
-		return o->state != NULL;
-	case 'i':
-		if (!read_number(value, 86400, &o->idle_ms))
-			return false;
-		o->idle_ms *= 1000;
-		return true;
-	case 'n':
-		return read_number(value, 4096, &o->instances) && o->instances > 0;
-	case 'p':
-		return read_number(value, 16, &o->prepared);
-	case 'q':
-		return read_number(value, 65536, &o->queue);
-	case 't':
-		return read_number(value, 600000, &o->queue_ms);
-	case 'c':
-		return read_number(value, 16384, &o->connections) && o->connections > 0;
-	case 'b':
-		return read_number(value, 1023, &o->body_mib);
-	case 'L':
-		return read_level(o, value);
-	default:
-		return false;
+	struct df_err err = {0};
+	struct settings fresh;
+	int error = settings_read(line->argc, line->argv, &fresh, &err);
+
+	if (!error) {
+		error = check(&fresh, &err);
+		if (!error && apply(&fresh))
+			error = df_err_set(&err, -ENOMEM, "out of memory");
+		if (error)
+			settings_deinit(&fresh);
 	}
-}
-
-static int read_options(int argc, char **argv, struct options *o)
-{
-	static const struct option known[] = {{"listen", required_argument, NULL, 'l'},
-		{"host", required_argument, NULL, 'h'},
-		{"webhook-allow", required_argument, NULL, 'w'},
-		{"state", required_argument, NULL, 's'}, {"idle", required_argument, NULL, 'i'},
-		{"instances", required_argument, NULL, 'n'},
-		{"prepared", required_argument, NULL, 'p'}, {"queue", required_argument, NULL, 'q'},
-		{"queue-time", required_argument, NULL, 't'},
-		{"connections", required_argument, NULL, 'c'},
-		{"body-max", required_argument, NULL, 'b'},
-		{"log-level", required_argument, NULL, 'L'}, {"no-jail", no_argument, NULL, 'J'},
-		{"help", no_argument, NULL, 'H'}, {"version", no_argument, NULL, 'V'}, {0}};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		if (option == 'J')
-			o->no_jail = true;
-		else if (option == 'H')
-			o->help = true;
-		else if (option == 'V')
-			o->version = true;
-		else if (option == '?')
-			return usage("", "that is no flag");
-		else if (!set_option(o, option, optarg))
-			return usage(optarg, " makes no sense there");
+	if (error) {
+		log_line(LOG_LEVEL_ERROR, "the settings stay as they are: %s", err.text);
+		return;
 	}
-	return optind == argc ? EXIT_OK : usage(argv[optind], " is too much");
-}
-
-static void init_options(struct options *o)
-{
-	*o = (struct options){.address = "127.0.0.1",
-		.port = 8080,
-		.idle_ms = 30000,
-		.instances = 128,
-		.prepared = 2,
-		.queue = 256,
-		.queue_ms = 10000,
-		.connections = 512,
-		.body_mib = 6,
-		.log_level = LOG_LEVEL_INFO};
+	log_line(LOG_LEVEL_INFO, "read the settings again");
+	settings_compare(current, &fresh, tell_change);
+	settings_deinit(current);
+	*current = fresh;
 }
 
 /* --- starting --- */
@@ -230,8 +161,9 @@ static int find_paths(struct paths *paths, struct df_err *err)
 	paths->unzip = df_place_program("dayfly-unzip");
 	paths->host_cache = state_path("cpuid");
 	paths->socket = state_path("socket");
+	paths->token = state_path("token");
 	if (!paths->monitor || !paths->kernel || !paths->unzip || !paths->host_cache ||
-		!paths->socket)
+		!paths->socket || !paths->token)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	if (access(paths->monitor, X_OK) < 0 || access(paths->kernel, R_OK) < 0)
 		return df_err_set(err, -ENOENT,
@@ -248,6 +180,7 @@ static void free_paths(struct paths *paths)
 	free(paths->unzip);
 	free(paths->host_cache);
 	free(paths->socket);
+	free(paths->token);
 }
 
 /* Every instance has three descriptors here, every connection one. */
@@ -261,23 +194,19 @@ static void raise_limits(void)
 	}
 }
 
-static int start_dispatch(const struct options *o, const struct paths *paths, struct df_err *err)
+static int start_dispatch(const struct settings *s, const struct paths *paths, struct df_err *err)
 {
 	const struct deploy_settings deploying = {
 		.monitor_path = paths->monitor,
 		.kernel_path = paths->kernel,
 		.host_cache = paths->host_cache,
-		.no_jail = o->no_jail,
+		.no_jail = s->no_jail,
 	};
 	const struct dispatch_settings dispatching = {
 		.monitor_path = paths->monitor,
 		.host_cache = paths->host_cache,
-		.instances_max = o->instances,
-		.prepared = o->prepared,
-		.idle_ms = o->idle_ms,
-		.queue_max = o->queue,
-		.queue_ms = o->queue_ms,
-		.no_jail = o->no_jail,
+		.limits = limits_of(s),
+		.no_jail = s->no_jail,
 	};
 
 	deploy_init(&deploying);
@@ -285,112 +214,133 @@ static int start_dispatch(const struct options *o, const struct paths *paths, st
 	return dispatch_init(&dispatching, err);
 }
 
-static int start_async(const struct options *o, struct df_err *err)
-{
-	const struct async_options options = {
-		.workers = ASYNC_WORKERS,
-		.allowed = o->networks,
-		.allowed_count = o->network_count,
-	};
-
-	return async_init(&options, err);
-}
-
-static int start_http(const struct options *o, const struct paths *paths, struct df_err *err)
+static int start_http(const struct settings *s, const struct paths *paths, struct df_err *err)
 {
 	static const struct route *const tables[] = {
 		face_invoke, face_manage, face_stats, face_dead, face_lambda, NULL};
 	const struct http_settings settings = {
-		.address = o->address,
-		.port = o->port,
+		.listen = s->listen,
 		.socket_path = paths->socket,
-		.connections_max = o->connections,
-		.body_max = (uint64_t)o->body_mib << 20,
+		.connections_max = (unsigned int)s->connections,
 		.idle_s = 60,
-		.hosts = o->hosts,
 	};
 
 	return http_start(&settings, tables, err);
 }
 
 /* The home directory is shown as people write it. */
-static void print_start(const struct options *o)
+static void print_start(void)
 {
 	const char *home = getenv("HOME"), *directory = state_directory();
 	size_t length = home ? strlen(home) : 0;
 	bool inside = length > 1 && strncmp(directory, home, length) == 0 &&
 		(directory[length] == '/' || !directory[length]);
 
-	printf("dayflyd %s: http://%s:%u · state in %s%s · /dev/kvm %s\n", DAYFLY_VERSION,
-		o->address, http_port(), inside ? "~" : "", directory + (inside ? length : 0),
+	printf("dayflyd %s: %s · state in %s%s · /dev/kvm %s\n", DAYFLY_VERSION, http_url(),
+		inside ? "~" : "", directory + (inside ? length : 0),
 		access("/dev/kvm", R_OK | W_OK) == 0 ? "ok" : "cannot be used");
 	fflush(stdout);
 }
 
-/* SIGTERM and SIGINT are taken here alone: all other threads inherit the mask. */
-static void block_signals(sigset_t *stopping)
+/* Signals are taken by the main thread alone: all other threads inherit the mask. */
+static void block_signals(sigset_t *signals)
 {
-	sigemptyset(stopping);
-	sigaddset(stopping, SIGTERM);
-	sigaddset(stopping, SIGINT);
-	pthread_sigmask(SIG_BLOCK, stopping, NULL);
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(const struct options *o, const struct paths *paths, const sigset_t *stopping,
-	struct df_err *err)
+/* --- stopping --- */
+
+/*
+ * Takes nothing new, lets what runs come to its end for `limit_ms` (a second signal shortens that), then ends it. Whatever hangs even then
+ * hangs with the whole process, which a timer ends: all that was acknowledged is on disk.
+ */
+static void stop(uint64_t limit_ms, const sigset_t *signals)
 {
-	int error = start_dispatch(o, paths, err), number;
+	const struct timespec step = {0, 10000000};
+	uint64_t until_ns = clock_now_ns() + limit_ms * 1000000;
+	unsigned int left;
+
+	log_line(LOG_LEVEL_INFO, "stopping");
+	http_quiesce();
+	async_quiesce();
+	while ((left = http_active() + async_active()) > 0 && clock_now_ns() < until_ns) {
+		int number = sigtimedwait(signals, NULL, &step);
+
+		if (number == SIGTERM || number == SIGINT)
+			break;
+	}
+	if (left)
+		log_line(LOG_LEVEL_WARNING, "%u requests and events did not end in time", left);
+	alarm(ABORT_LIMIT_S);
+	freeze_abort();
+	dispatch_abort();
+	http_stop();
+}
+
+static void run(struct settings *settings, const struct command_line *line, const sigset_t *signals)
+{
+	int number;
+
+	while (sigwait(signals, &number) == 0 && number == SIGHUP)
+		reload(settings, line);
+	stop(settings->stop_ms, signals);
+}
+
+static int serve(struct settings *s, const struct command_line *line, const struct paths *paths,
+	const sigset_t *signals, struct df_err *err)
+{
+	int error = start_dispatch(s, paths, err);
 
 	if (error)
 		return error;
 	error = signed_init(err);
 	if (!error)
+		error = access_init(paths->token, err);
+	if (!error)
 		error = state_load(err);
 	if (!error)
-		error = start_async(o, err);
+		error = async_init(ASYNC_WORKERS, err);
+	if (!error && apply(s))
+		error = df_err_set(err, -ENOMEM, "out of memory");
 	if (!error)
-		error = start_http(o, paths, err);
+		error = start_http(s, paths, err);
 	if (!error) {
-		print_start(o);
-		(void)sigwait(stopping, &number);
-		log_line(LOG_LEVEL_INFO, "stopping");
-		http_stop(STOP_LIMIT_MS);
+		print_start();
+		run(s, line, signals);
 	}
 	async_deinit();
 	registry_deinit();
 	dispatch_deinit();
+	access_deinit();
 	return error;
 }
 
-static bool is_loopback(const char *address)
+static int start(struct settings *s, const struct command_line *line, struct df_err *err)
 {
-	return strncmp(address, "127.", 4) == 0;
-}
-
-static int start(const struct options *o, struct df_err *err)
-{
+	DF_FREE char *usual = s->state ? NULL : df_place_state();
 	struct paths paths = {0};
-	sigset_t stopping;
-	int error;
+	sigset_t signals;
+	int error = check(s, err);
 
-	if (!is_loopback(o->address))
-		return df_err_set(err, -EPERM,
-			"%s is not loopback; calls are not authenticated, so dayflyd listens on loopback "
-			"only",
-			o->address);
+	if (error)
+		return error;
 	umask(077);
 	raise_limits();
-	block_signals(&stopping);
-	error = state_open(o->state, err);
+	block_signals(&signals);
+	error = state_open(s->state ? s->state : usual ? usual : "", err);
 	if (error)
 		return error;
 	error = find_paths(&paths, err);
 	if (!error)
-		error = log_init(o->log_level);
+		error = log_init((enum log_level)s->log_level);
 	registry_init();
 	if (!error)
-		error = serve(o, &paths, &stopping, err);
+		error = serve(s, line, &paths, &signals, err);
 	log_deinit();
 	free_paths(&paths);
 	state_close();
@@ -399,27 +349,24 @@ static int start(const struct options *o, struct df_err *err)
 
 int main(int argc, char **argv)
 {
+	const struct command_line line = {argc, argv};
 	struct df_err err = {0};
-	struct options o;
-	int status, error;
+	struct settings settings = {0};
+	int error;
 
 	daemon_started_ns = clock_now_ns();
-	init_options(&o);
-	status = read_options(argc, argv, &o);
-	if (status)
-		return status;
-	if (o.help) {
+	error = settings_read(argc, argv, &settings, &err);
+	if (error) {
+		fprintf(stderr, "dayflyd: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (settings.help)
 		print_help();
-		return EXIT_OK;
-	}
-	if (o.version) {
+	else if (settings.version)
 		printf("dayflyd %s\n", DAYFLY_VERSION);
-		return EXIT_OK;
-	}
-	if (!o.state)
-		o.state = df_place_state();
-	error = o.state ? start(&o, &err) : -ENOMEM;
-	free(o.state);
+	else
+		error = start(&settings, &line, &err);
+	settings_deinit(&settings);
 	if (!error)
 		return EXIT_OK;
 	fprintf(stderr, "dayflyd: %s\n", err.code ? err.text : df_errno_text(error));

@@ -354,6 +354,11 @@ static int set_fallbacks(const struct schema_key *keys, void *base)
 	return 0;
 }
 
+int schema_init(const struct schema_key *keys, void *base)
+{
+	return set_fallbacks(keys, base) < 0 ? -ENOMEM : 0;
+}
+
 int manifest_init(struct manifest *m)
 {
 	*m = (struct manifest){0};
@@ -425,6 +430,11 @@ static void free_keys(const struct schema_key *keys, void *base)
 			break;
 		}
 	}
+}
+
+void schema_free(const struct schema_key *keys, void *base)
+{
+	free_keys(keys, base);
 }
 
 void manifest_deinit(struct manifest *m)
@@ -632,6 +642,70 @@ static int read_keys(struct reader *r, const struct schema_key *keys, const stru
 			return error;
 	}
 	return check_required(r, keys, map);
+}
+
+/* --- other tables --- */
+
+int schema_read(const struct schema_key *keys, const char *text, size_t length,
+	const char *shown_name, void *base, struct df_err *err)
+{
+	struct reader r = {.shown_name = shown_name, .err = err};
+	struct node *root = NULL;
+	int error = node_read(text, length, shown_name, &root, err);
+
+	if (error)
+		return error;
+	error = root->kind == NODE_MAP ? read_keys(&r, keys, root, base)
+				       : fail(&r, root, "this must be a mapping of keys");
+	node_free(root);
+	return error;
+}
+
+static const struct schema_key *find_key(const struct schema_key *keys, const char *name)
+{
+	for (; keys->name; keys++) {
+		size_t length = strlen(keys->name);
+
+		if (keys->type != SCHEMA_SECTION && strcmp(keys->name, name) == 0)
+			return keys;
+		if (keys->type == SCHEMA_SECTION && strncmp(keys->name, name, length) == 0 &&
+			name[length] == '.')
+			return find_key(keys->keys, name + length + 1);
+	}
+	return NULL;
+}
+
+static int add_item(const struct reader *r, const struct schema_key *key, const struct node *node,
+	struct manifest_list *list)
+{
+	char **grown = reallocarray(list->items, list->count + 2, sizeof(*grown));
+	int error;
+
+	if (!grown)
+		return no_memory(r);
+	list->items = grown;
+	grown[list->count] = grown[list->count + 1] = NULL;
+	if (list->count >= SCHEMA_ITEMS_MAX)
+		return fail(r, node, "%s has too many items", r->place);
+	error = read_text(r, key, node, &grown[list->count]);
+	if (!error)
+		list->count++;
+	return error;
+}
+
+int schema_set(const struct schema_key *keys, const char *name, const char *text, const char *shown,
+	void *base, struct df_err *err)
+{
+	const struct schema_key *key = find_key(keys, name);
+	struct reader r = {.err = err};
+	const struct node node = {.kind = NODE_TEXT, .text = (char *)text};
+
+	if (!key)
+		return df_err_set(err, -ENOENT, "there is no setting %s", name);
+	snprintf(r.place, sizeof(r.place), "%s", shown);
+	if (key->type == SCHEMA_LIST)
+		return add_item(&r, key, &node, (void *)((char *)base + key->offset));
+	return read_value(&r, key, &node, base);
 }
 
 /* --- the whole --- */

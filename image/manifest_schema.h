@@ -6,6 +6,8 @@
 #ifndef IMAGE_MANIFEST_SCHEMA_H
 #define IMAGE_MANIFEST_SCHEMA_H
 
+#include "host/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,21 @@ struct schema_key {
 };
 
 extern const struct schema_key manifest_keys[];
+
+/*
+ * The same for any table of keys, such as the daemon's settings: `base` is the struct that the offsets are in. Types that hold a struct manifest
+ * (TRIGGERS) are for manifests alone.
+ *
+ * schema_init sets the defaults in a struct that is all zero: 0 or -ENOMEM. schema_read reads a YAML text over what is there; messages are those of
+ * manifest_parse. schema_set reads one value, of the key "NAME" or "SECTION.NAME", and calls it `shown`; it adds to a LIST. Both return 0, -EINVAL (schema_set:
+ * -ENOENT, no such key) or -ENOMEM, with *err set. schema_free frees what the struct owns, also after an error.
+ */
+int schema_init(const struct schema_key *keys, void *base) __attribute__((warn_unused_result));
+int schema_read(const struct schema_key *keys, const char *text, size_t length,
+	const char *shown_name, void *base, struct df_err *err) __attribute__((warn_unused_result));
+int schema_set(const struct schema_key *keys, const char *name, const char *text, const char *shown,
+	void *base, struct df_err *err) __attribute__((warn_unused_result));
+void schema_free(const struct schema_key *keys, void *base);
 
 /* Limits of a whole manifest, in items. */
 #define SCHEMA_ITEMS_MAX 1000

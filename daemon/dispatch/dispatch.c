@@ -37,6 +37,7 @@ static struct {
 	struct dispatch_settings settings;
 	unsigned int processors;
 	unsigned int waiting; /* atomic: callers in all queues */
+	bool aborting; /* atomic */
 } dispatch;
 
 static const char *const result_texts[CALL_RESULTS] = {
@@ -62,6 +63,28 @@ int dispatch_init(const struct dispatch_settings *settings, struct df_err *err)
 	dispatch.settings = *settings;
 	dispatch.processors = processors > 0 ? (unsigned int)processors : 1;
 	return keeper_init(&dispatch.settings, err);
+}
+
+void dispatch_change(const struct dispatch_limits *limits)
+{
+	struct dispatch_limits *now = &dispatch.settings.limits;
+
+	__atomic_store_n(&now->instances_max, limits->instances_max, __ATOMIC_RELAXED);
+	__atomic_store_n(&now->prepared, limits->prepared, __ATOMIC_RELAXED);
+	__atomic_store_n(&now->idle_ms, limits->idle_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&now->queue_max, limits->queue_max, __ATOMIC_RELAXED);
+	__atomic_store_n(&now->queue_ms, limits->queue_ms, __ATOMIC_RELAXED);
+}
+
+static bool is_aborting(void)
+{
+	return __atomic_load_n(&dispatch.aborting, __ATOMIC_RELAXED);
+}
+
+void dispatch_abort(void)
+{
+	__atomic_store_n(&dispatch.aborting, true, __ATOMIC_RELAXED);
+	keeper_abort();
 }
 
 void dispatch_deinit(void)
@@ -221,17 +244,18 @@ static struct instance *wait_in_queue(struct function *function, struct waiter *
 static struct instance *wait_for_instance(struct function *function, uint64_t start_ns,
 	struct call_reply *reply)
 {
-	uint64_t deadline_ns = start_ns + dispatch.settings.queue_ms * 1000000ull;
+	uint64_t deadline_ns =
+		start_ns + keeper_limit(&dispatch.settings.limits.queue_ms) * 1000000ull;
 	uint64_t now_ns = start_ns, until_ns;
 	struct hunger hunger = {.function = NULL};
 	struct instance *instance = NULL;
 	struct df_err err = {0};
 	struct waiter waiter;
 
-	if (function->waiting >= dispatch.settings.queue_max)
+	if (function->waiting >= keeper_limit(&dispatch.settings.limits.queue_max))
 		return NULL;
 	init_waiter(&waiter);
-	while (!instance && now_ns < deadline_ns) {
+	while (!instance && now_ns < deadline_ns && !is_aborting()) {
 		if (may_grow(function, now_ns, start_ns)) {
 			instance = grow(function, &hunger, &err);
 			reply->cold = instance != NULL;
@@ -253,6 +277,10 @@ static struct instance *wait_for_instance(struct function *function, uint64_t st
 	keeper_sated(&hunger);
 	pthread_mutex_lock(&function->lock);
 	pthread_cond_destroy(&waiter.wake);
+	if (!instance && !err.code && is_aborting()) {
+		df_err_set(&err, -ESHUTDOWN, "the daemon is stopping");
+		stir(function);
+	}
 	if (err.code) {
 		reply->result = CALL_FAILED;
 		snprintf(reply->text, sizeof(reply->text), "%.*s", (int)sizeof(reply->text) - 1,

@@ -18,20 +18,29 @@
 #include "daemon/function/function.h"
 #include "host/slot.h"
 
-struct dispatch_settings {
-	const char *monitor_path,
-		*host_cache; /* dayfly-monitor; where it remembers what KVM supports */
+/* What can change while the daemon runs. */
+struct dispatch_limits {
 	unsigned int instances_max; /* of all functions together */
 	unsigned int prepared; /* monitors that wait for a function */
 	unsigned int idle_ms;
 	unsigned int queue_max; /* callers that wait for one function */
 	unsigned int queue_ms; /* how long one waits, at most */
+};
+
+struct dispatch_settings {
+	const char *monitor_path,
+		*host_cache; /* dayfly-monitor; where it remembers what KVM supports */
+	struct dispatch_limits limits; /* at first */
 	bool no_jail; /* for tests under sanitizers */
 };
 
 /* Borrows the strings. Starts the keeper. Returns 0 or -errno with *err set. */
 int dispatch_init(const struct dispatch_settings *settings, struct df_err *err)
 	__attribute__((warn_unused_result));
+/* From now on. Instances above a lower limit end when they become idle. */
+void dispatch_change(const struct dispatch_limits *limits);
+/* Ends all processes, whatever they do, and starts no more: calls that run are CALL_LOST, those that wait CALL_FAILED. */
+void dispatch_abort(void);
 /* Ends all processes and the keeper. Only when no call runs. */
 void dispatch_deinit(void);
 

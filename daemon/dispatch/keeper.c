@@ -8,6 +8,7 @@
 #include "host/slot_state.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,7 +34,7 @@ static struct {
 
 	pthread_mutex_t lock;
 	/* protected by lock: */
-	bool ending;
+	bool ending, aborting;
 	struct df_monitor prepared[PREPARED_MAX];
 	unsigned int prepared_count;
 	uint64_t retry_ns; /* no monitor is started before */
@@ -91,6 +92,16 @@ void keeper_bury(struct process *process)
 	wake();
 }
 
+/* Its socket closes, and all else follows from that. With keeper.lock held. */
+static void kill_process(struct process *process)
+{
+	pthread_mutex_lock(&process->function->lock);
+	/* Else it is being reaped, and the id may be another process's soon. */
+	if (!process->broken)
+		kill(process->pid, SIGKILL);
+	pthread_mutex_unlock(&process->function->lock);
+}
+
 void keeper_watch(struct process *process)
 {
 	struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = process};
@@ -99,6 +110,19 @@ void keeper_watch(struct process *process)
 	TAILQ_INSERT_TAIL(&keeper.processes, process, all_link);
 	if (epoll_ctl(keeper.epoll_fd, EPOLL_CTL_ADD, process->monitor.socket, &event) < 0)
 		log_line(LOG_LEVEL_ERROR, "a monitor cannot be watched: %s", df_errno_text(errno));
+	if (keeper.aborting)
+		kill_process(process);
+	pthread_mutex_unlock(&keeper.lock);
+}
+
+void keeper_abort(void)
+{
+	struct process *process;
+
+	pthread_mutex_lock(&keeper.lock);
+	keeper.aborting = true;
+	TAILQ_FOREACH(process, &keeper.processes, all_link)
+	kill_process(process);
 	pthread_mutex_unlock(&keeper.lock);
 }
 
@@ -173,7 +197,7 @@ static bool try_end(struct process *process, uint64_t now_ns, uint64_t idle_ns)
 static void end_idle(void)
 {
 	uint64_t now_ns = clock_now_ns();
-	uint64_t idle_ns = keeper.settings->idle_ms * 1000000ull;
+	uint64_t idle_ns = keeper_limit(&keeper.settings->limits.idle_ms) * 1000000ull;
 	struct process *process, *next;
 
 	pthread_mutex_lock(&keeper.lock);
@@ -186,6 +210,11 @@ static void end_idle(void)
 }
 
 /* --- shares --- */
+
+static unsigned int instances_max(void)
+{
+	return keeper_limit(&keeper.settings->limits.instances_max);
+}
 
 /* How many functions have instances. */
 static unsigned int count_functions(void)
@@ -236,8 +265,7 @@ static void line_up(struct function *function, struct hunger *hunger)
 		__atomic_add_fetch(&keeper.hungry, 1, __ATOMIC_RELAXED);
 	}
 	line = __atomic_load_n(&keeper.hungry, __ATOMIC_RELAXED);
-	__atomic_store_n(&keeper.share, keeper.settings->instances_max / (functions + line),
-		__ATOMIC_RELAXED);
+	__atomic_store_n(&keeper.share, instances_max() / (functions + line), __ATOMIC_RELAXED);
 }
 
 static void leave_line(struct hunger *hunger)
@@ -260,18 +288,16 @@ void keeper_sated(struct hunger *hunger)
 
 unsigned int keeper_reserve(struct function *function, struct hunger *hunger, unsigned int want)
 {
+	unsigned int room, most = instances_max();
 	const struct hunger *first;
-	unsigned int room;
 
 	pthread_mutex_lock(&keeper.lock);
 	first = TAILQ_FIRST(&keeper.line);
 	/* Who was in line before comes first. */
 	if (!first || first == hunger) {
-		while (keeper.live >= keeper.settings->instances_max && reclaim(function))
+		while (keeper.live >= most && reclaim(function))
 			;
-		room = keeper.live < keeper.settings->instances_max
-			? keeper.settings->instances_max - keeper.live
-			: 0;
+		room = keeper.live < most ? most - keeper.live : 0;
 	} else {
 		room = 0;
 	}
@@ -314,11 +340,16 @@ static int start_monitor(struct df_monitor *monitor, struct df_err *err)
 
 int keeper_take_monitor(struct df_monitor *monitor, struct df_err *err)
 {
+	bool aborting;
+
 	*monitor = DF_MONITOR_NONE;
 	pthread_mutex_lock(&keeper.lock);
-	if (keeper.prepared_count)
+	aborting = keeper.aborting;
+	if (keeper.prepared_count && !aborting)
 		*monitor = keeper.prepared[--keeper.prepared_count];
 	pthread_mutex_unlock(&keeper.lock);
+	if (aborting)
+		return df_err_set(err, -ESHUTDOWN, "the daemon is stopping");
 	if (monitor->pid >= 0 && df_monitor_is_alive(monitor)) {
 		wake();
 		return 0;
@@ -336,8 +367,9 @@ static bool prepare_one(void)
 	bool want;
 
 	pthread_mutex_lock(&keeper.lock);
-	want = keeper.prepared_count < keeper.settings->prepared &&
-		keeper.prepared_count < PREPARED_MAX && now_ns >= keeper.retry_ns;
+	want = keeper.prepared_count < keeper_limit(&keeper.settings->limits.prepared) &&
+		keeper.prepared_count < PREPARED_MAX && now_ns >= keeper.retry_ns &&
+		!keeper.aborting;
 	pthread_mutex_unlock(&keeper.lock);
 	if (!want)
 		return false;
@@ -355,11 +387,23 @@ static bool prepare_one(void)
 	return true;
 }
 
+/* Those that are too many since the limit was lowered. */
+static void end_prepared(void)
+{
+	unsigned int most = keeper_limit(&keeper.settings->limits.prepared);
+	DF_MONITOR struct df_monitor monitor = DF_MONITOR_NONE;
+
+	pthread_mutex_lock(&keeper.lock);
+	if (keeper.prepared_count > most)
+		monitor = keeper.prepared[--keeper.prepared_count];
+	pthread_mutex_unlock(&keeper.lock);
+}
+
 /* --- the thread --- */
 
 static int round_ms(void)
 {
-	unsigned int quarter = keeper.settings->idle_ms / 4;
+	unsigned int quarter = keeper_limit(&keeper.settings->limits.idle_ms) / 4;
 
 	if (quarter < ROUND_MIN_MS)
 		return (int)ROUND_MIN_MS;
@@ -384,6 +428,7 @@ static void *keep(void *unused)
 		}
 		end_idle();
 		end_buried();
+		end_prepared();
 		while (prepare_one())
 			;
 		pthread_mutex_lock(&keeper.lock);

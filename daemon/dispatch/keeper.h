@@ -11,7 +11,16 @@
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/dispatch/process.h"
 
-/* Borrows *settings for as long as it runs. Returns 0 or -errno with *err set. */
+/* One of the limits, which dispatch_change may be setting just now. */
+static inline unsigned int keeper_limit(const unsigned int *limit)
+{
+	return __atomic_load_n(limit, __ATOMIC_RELAXED);
+}
+
+/* Kills all processes, and starts none from then on: keeper_take_monitor returns -ESHUTDOWN. */
+void keeper_abort(void);
+
+/* Borrows *settings for as long as it runs; its limits may change. Returns 0 or -errno with *err set. */
 int keeper_init(const struct dispatch_settings *settings, struct df_err *err)
 	__attribute__((warn_unused_result));
 void keeper_deinit(void);

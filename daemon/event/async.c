@@ -23,10 +23,15 @@
 
 static struct {
 	struct queue *queue;
-	struct destination_settings destinations;
+	int directory_fd; /* where destinations write files */
 	pthread_t workers[WORKERS_MAX];
 	unsigned int count;
-} async;
+	unsigned int active; /* atomic */
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	struct destination_network allowed[ASYNC_NETWORKS_MAX];
+	size_t allowed_count;
+} async = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct queue *async_queue(void)
 {
@@ -306,13 +311,26 @@ static void run_event(const struct queue_event *event)
 	function_unref(function);
 }
 
+static enum destination_result deliver(const struct queue_event *event, unsigned int *status,
+	struct df_err *err)
+{
+	struct destination_network allowed[ASYNC_NETWORKS_MAX];
+	struct destination_settings settings = {
+		.directory_fd = async.directory_fd, .allowed = allowed};
+
+	pthread_mutex_lock(&async.lock);
+	memcpy(allowed, async.allowed, sizeof(allowed));
+	settings.allowed_count = async.allowed_count;
+	pthread_mutex_unlock(&async.lock);
+	return destination_deliver(&settings, event, status, err);
+}
+
 static void run_delivery(const struct queue_event *event)
 {
 	struct df_err err = {0};
 	unsigned int status = 0;
 	struct queue_end end = {.reason = QUEUE_REFUSED, .error = err.text};
-	enum destination_result result =
-		destination_deliver(&async.destinations, event, &status, &err);
+	enum destination_result result = deliver(event, &status, &err);
 	int reason = 0;
 
 	if (result == DESTINATION_DELIVERED) {
@@ -355,8 +373,11 @@ static void *work(void *unused)
 
 		if (result == QUEUE_STOPPED)
 			return NULL;
-		if (result == QUEUE_TAKEN)
+		if (result == QUEUE_TAKEN) {
+			__atomic_add_fetch(&async.active, 1, __ATOMIC_RELAXED);
 			handle(&event);
+			__atomic_sub_fetch(&async.active, 1, __ATOMIC_RELAXED);
+		}
 		queue_event_free(&event);
 		if (result < 0) {
 			log_line(LOG_LEVEL_ERROR, "the queue cannot be read: %s",
@@ -374,8 +395,8 @@ static int open_results(struct df_err *err)
 
 	if (!path || (mkdir(path, 0700) < 0 && errno != EEXIST))
 		return df_err_set(err, -errno, "results: %s", df_errno_text(errno));
-	async.destinations.directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return async.destinations.directory_fd < 0
+	async.directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return async.directory_fd < 0
 		? df_err_set(err, -errno, "%s: %s", path, df_errno_text(errno))
 		: 0;
 }
@@ -392,41 +413,54 @@ static int start_workers(unsigned int count, struct df_err *err)
 	return 0;
 }
 
-int async_init(const struct async_options *options, struct df_err *err)
+int async_init(unsigned int workers, struct df_err *err)
 {
 	DF_FREE char *path = state_path("queue");
 	const struct queue_options opening = {.directory = path};
 	int error = path && destination_init() == 0 ? 0 : -ENOMEM;
 
-	async.destinations = (struct destination_settings){.directory_fd = -1,
-		.allowed = options->allowed,
-		.allowed_count = options->allowed_count};
+	async.directory_fd = -1;
 	if (error)
 		return df_err_set(err, error, "out of memory");
 	error = open_results(err);
 	if (!error)
 		error = queue_open(&opening, &async.queue, err);
 	if (!error)
-		error = start_workers(options->workers, err);
+		error = start_workers(workers, err);
 	if (error)
 		async_deinit();
 	return error;
 }
 
-void async_stop(void)
+void async_allow(const struct destination_network *networks, size_t count)
+{
+	if (count > ASYNC_NETWORKS_MAX)
+		count = ASYNC_NETWORKS_MAX;
+	pthread_mutex_lock(&async.lock);
+	memcpy(async.allowed, networks, count * sizeof(*networks));
+	async.allowed_count = count;
+	pthread_mutex_unlock(&async.lock);
+}
+
+unsigned int async_active(void)
+{
+	return __atomic_load_n(&async.active, __ATOMIC_RELAXED);
+}
+
+void async_quiesce(void)
 {
 	if (async.queue)
 		queue_stop(async.queue);
-	while (async.count)
-		pthread_join(async.workers[--async.count], NULL);
 }
 
 void async_deinit(void)
 {
-	async_stop();
+	async_quiesce();
+	while (async.count)
+		pthread_join(async.workers[--async.count], NULL);
 	queue_close(async.queue);
 	async.queue = NULL;
-	df_cleanup_fd(&async.destinations.directory_fd);
-	async.destinations.directory_fd = -1;
+	df_cleanup_fd(&async.directory_fd);
+	async.directory_fd = -1;
 	destination_deinit();
 }

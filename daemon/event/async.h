@@ -14,20 +14,20 @@
 #define ASYNC_ATTEMPTS_DEFAULT 3u
 #define ASYNC_AGE_DEFAULT_MS (6ull * 3600 * 1000)
 
-struct async_options {
-	unsigned int workers;
-	const struct destination_network
-		*allowed; /* that webhooks may reach though they are not public; borrowed */
-	size_t allowed_count;
-};
+#define ASYNC_NETWORKS_MAX 64
 
-/* Opens the queue below the state directory and starts the workers. Returns 0 or -errno with *err set. */
-int async_init(const struct async_options *options, struct df_err *err)
-	__attribute__((warn_unused_result));
+/* Opens the queue below the state directory and starts so many workers. Returns 0 or -errno with *err set. */
+int async_init(unsigned int workers, struct df_err *err) __attribute__((warn_unused_result));
 
-/* Takes no more events from the queue; waits for those that run. Events can still be put. */
-void async_stop(void);
-void async_deinit(void);
+/* What webhooks may reach though it is not public: at most ASYNC_NETWORKS_MAX, from now on. Copies. */
+void async_allow(const struct destination_network *networks, size_t count);
+
+/* How many events are run or delivered just now. */
+unsigned int async_active(void);
+
+/* Takes no more events from the queue. Events can still be put. */
+void async_quiesce(void);
+void async_deinit(void); /* waits for those that run */
 
 /*
  * Stores an event for a function; `qualifier` is NULL or a version or alias. The call's body must be in memory. Returns 0 (it is on disk), -EFBIG, -EDQUOT (the

@@ -7,13 +7,58 @@
 #include "host/slot.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 /* What the monitor may take for reading, checking and writing, beside the program's own time. */
 #define MARGIN_MS 60000u
 #define FIXED_WORDS 24
+
+/* A monitor that is waited for. */
+struct freezing {
+	LIST_ENTRY(freezing) link;
+	pid_t pid;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	bool aborting;
+	LIST_HEAD(, freezing) list;
+} freezes = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Not reaped before `leave`, so its id is its own. */
+static void enter(struct freezing *freezing, pid_t pid)
+{
+	freezing->pid = pid;
+	pthread_mutex_lock(&freezes.lock);
+	LIST_INSERT_HEAD(&freezes.list, freezing, link);
+	if (freezes.aborting)
+		kill(pid, SIGKILL);
+	pthread_mutex_unlock(&freezes.lock);
+}
+
+static void leave(struct freezing *freezing)
+{
+	pthread_mutex_lock(&freezes.lock);
+	LIST_REMOVE(freezing, link);
+	pthread_mutex_unlock(&freezes.lock);
+}
+
+void freeze_abort(void)
+{
+	struct freezing *freezing;
+
+	pthread_mutex_lock(&freezes.lock);
+	freezes.aborting = true;
+	LIST_FOREACH(freezing, &freezes.list, link)
+	kill(freezing->pid, SIGKILL);
+	pthread_mutex_unlock(&freezes.lock);
+}
 
 static int make_slot(const struct deployment *deployment, struct df_slot *slot, struct df_err *err)
 {
@@ -94,6 +139,7 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 	const struct function_config *config = deployment->config;
 	DF_MONITOR struct df_monitor monitor = DF_MONITOR_NONE;
 	struct df_slot slot = DF_SLOT_NONE;
+	struct freezing freezing;
 	int error = make_slot(deployment, &slot, err);
 
 	if (!error)
@@ -102,7 +148,9 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 		error = send_start(config, &monitor, &slot, fd, err);
 	if (error)
 		goto out_slot;
+	enter(&freezing, monitor.pid);
 	error = df_monitor_receive(&monitor, 2 * config->boot_timeout_ms + MARGIN_MS, ready, err);
+	leave(&freezing);
 	if (err->code != -EPROTO && ready->log_bytes)
 		df_str_add_bytes(output, slot.out + DF_OUT_LOG, ready->log_bytes);
 	if (!error && df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS) != 0)

@@ -16,4 +16,7 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 	const char *root_path, int fd, struct df_ready *ready, struct df_str *output,
 	struct df_err *err) __attribute__((warn_unused_result));
 
+/* Ends those that run, which fail, and all later ones. */
+void freeze_abort(void);
+
 #endif

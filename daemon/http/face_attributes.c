@@ -2,10 +2,11 @@
 /* From HTTP to an event's attributes: see faces.h, docs/reference-http.md, and the CloudEvents HTTP binding 1.0. */
 #include "daemon/http/faces.h"
 
+#include "daemon/http/access.h"
+#include "daemon/http/address.h"
 #include "host/attributes.h"
 #include "host/cleanup.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/evp.h>
@@ -108,6 +109,9 @@ static void add_headers(const struct headers *headers, const char *connection,
 	for (size_t i = 0; i < headers->count; i++) {
 		const char *name = headers->name[i];
 
+		/* The daemon's own, not the function's. */
+		if (strcasecmp(name, "authorization") == 0 && access_is_token(headers->value[i]))
+			continue;
 		if (face_end_to_end(name, strlen(name)) && !is_named(connection, name) &&
 			!seen_before(headers, i))
 			add_header(headers, i, attributes);
@@ -194,12 +198,11 @@ static void add_remote(const struct request *request, struct df_str *attributes)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	char text[INET6_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_BYTES];
 
-	if (request->face != FACE_NET || !info || info->client_addr->sa_family != AF_INET)
+	if (request->face != FACE_NET || !info)
 		return;
-	if (inet_ntop(AF_INET, &((const struct sockaddr_in *)info->client_addr)->sin_addr, text,
-		    sizeof(text)))
+	if (*address_text(info->client_addr, false, text))
 		(void)!df_attributes_add(attributes, "http.remote", text);
 }
 

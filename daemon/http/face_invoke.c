@@ -3,6 +3,7 @@
 #include "daemon/http/faces.h"
 
 #include "daemon/event/async.h"
+#include "daemon/http/connection.h"
 #include "daemon/http/http_request.h"
 #include "daemon/metrics.h"
 #include "host/attributes.h"
@@ -74,7 +75,7 @@ static void release_held(void *held)
 }
 
 /* *reply is not to be released any more when this returns a response. */
-static struct MHD_Response *make_response(struct call_reply *reply)
+static struct MHD_Response *make_response(const struct request *request, struct call_reply *reply)
 {
 	const struct df_slot_reply *r = &reply->reply;
 	struct MHD_Response *response;
@@ -91,10 +92,12 @@ static struct MHD_Response *make_response(struct call_reply *reply)
 	*held = *reply;
 	response = MHD_create_response_from_buffer_with_free_callback_cls(r->body_bytes,
 		(void *)r->body, release_held, held);
-	if (response)
-		reply->held = NULL;
-	else
+	if (!response) {
 		free(held);
+		return NULL;
+	}
+	reply->held = NULL;
+	connection_answering(request->connection, r->body_bytes);
 	return response;
 }
 
@@ -150,7 +153,7 @@ static enum MHD_Result send_reply(struct request *request, const struct function
 		/* Once, since a hostile monitor may change what lies there. */
 		memcpy(attributes, reply->reply.attributes, attribute_bytes);
 	}
-	response = make_response(reply);
+	response = make_response(request, reply);
 	if (!response)
 		return http_send_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "Failed",
 			"out of memory");
@@ -294,8 +297,8 @@ static enum MHD_Result show_health(struct request *request)
 }
 
 const struct route face_invoke[] = {
-	{"*", "/fn/**", FACE_BOTH, invoke},
-	{"GET HEAD", "/metrics", FACE_BOTH, show_metrics},
+	{"*", "/fn/**", FACE_BOTH | ACCESS_INVOKE, invoke},
+	{"GET HEAD", "/metrics", FACE_BOTH | ACCESS_METRICS, show_metrics},
 	{"GET HEAD", "/healthz", FACE_BOTH, show_health},
 	{0},
 };

@@ -40,10 +40,10 @@ static json_t *calls_json(struct function *function)
 
 static json_t *function_json(struct function *f)
 {
-	char time[CLOCK_TEXT_BYTES], url[160];
+	char time[CLOCK_TEXT_BYTES], url[256];
 	json_t *json = function_config_json(f->config);
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/fn/%s%s%s", http_port(), f->config->name,
+	snprintf(url, sizeof(url), "%s/fn/%s%s%s", http_url(), f->config->name,
 		strcmp(f->version, FUNCTION_LATEST) == 0 ? "" : ":",
 		strcmp(f->version, FUNCTION_LATEST) == 0 ? "" : f->version);
 	if (json)
@@ -116,16 +116,14 @@ static size_t count_latest(void)
 static enum MHD_Result show_info(struct request *request)
 {
 	struct dispatch_gauges gauges;
-	char url[64];
 
 	dispatch_gauges(&gauges);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u", http_port());
 	return http_send_json(request, MHD_HTTP_OK,
 		json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:I}", "version", DAYFLY_VERSION,
-			"url", url, "state", state_directory(), "pid", (int)getpid(), "uptime_ms",
-			(json_int_t)((clock_now_ns() - daemon_started_ns) / 1000000), "processes",
-			(int)gauges.processes, "instances", (int)gauges.instances, "functions",
-			(json_int_t)count_latest()));
+			"url", http_url(), "state", state_directory(), "pid", (int)getpid(),
+			"uptime_ms", (json_int_t)((clock_now_ns() - daemon_started_ns) / 1000000),
+			"processes", (int)gauges.processes, "instances", (int)gauges.instances,
+			"functions", (json_int_t)count_latest()));
 }
 
 static enum MHD_Result show_logs(struct request *request)

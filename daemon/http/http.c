@@ -2,13 +2,14 @@
 /* HTTP: listening, gathering, routing. See http.h; answers are in http_send.c. */
 #include "daemon/http/http.h"
 
-#include "daemon/clock.h"
+#include "daemon/http/access.h"
+#include "daemon/http/address.h"
+#include "daemon/http/connection.h"
 #include "daemon/http/http_request.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -28,14 +29,13 @@
 #define BACKLOG 1024u
 /* A body that is too large is read until it is so many times too large. */
 #define REFUSED_FACTOR 4u
-/* All of a body must have come by then. */
-#define BODY_LIMIT_NS 300000000000ull
 
 static struct {
 	struct http_settings settings;
+	uint64_t body_max; /* atomic */
 	const struct route *const *tables;
 	struct MHD_Daemon *net, *local;
-	uint16_t port;
+	char url[HTTP_URL_BYTES];
 	uint64_t seed, counter; /* of request ids; the counter is atomic */
 	unsigned int active; /* atomic: requests that are being handled */
 	bool stopping; /* atomic */
@@ -97,10 +97,8 @@ static void *begin(void *face, const char *uri, struct MHD_Connection *connectio
 	g->request.connection = connection;
 	g->request.face = (enum http_face)(uintptr_t)face;
 	g->request.body_fd = -1;
-	g->begun_ns = clock_now_ns();
 	g->request.target = memcpy(g->texts, uri, length + 1);
 	g->path = g->texts + length + 1;
-	__atomic_add_fetch(&http.active, 1, __ATOMIC_SEQ_CST);
 	return g;
 }
 
@@ -110,17 +108,18 @@ static void end(void *face, struct MHD_Connection *connection, void **state,
 	struct gathering *g = *state;
 
 	(void)face;
-	(void)connection;
 	(void)code;
 	if (!g)
 		return;
+	connection_within(connection, CONNECTION_KEPT_S);
+	if (g->looked)
+		__atomic_sub_fetch(&http.active, 1, __ATOMIC_SEQ_CST);
 	if (g->mapped)
 		munmap(g->mapped, g->request.body_bytes);
 	free(g->memory);
 	df_cleanup_fd(&g->request.body_fd);
 	free(g);
 	*state = NULL;
-	__atomic_sub_fetch(&http.active, 1, __ATOMIC_SEQ_CST);
 }
 
 /* --- routing --- */
@@ -201,63 +200,17 @@ static const struct route *find_route(struct gathering *g, const char *path, uns
 	return NULL;
 }
 
-/* --- who may ask --- */
-
-/* Without the port. */
-static size_t host_length(const char *host)
-{
-	const char *colon = *host == '[' ? strchr(host, ']') : strchr(host, ':');
-
-	if (*host == '[')
-		return colon ? (size_t)(colon - host) + 1 : strlen(host);
-	return colon ? (size_t)(colon - host) : strlen(host);
-}
-
-static bool is_host(const char *host, size_t length, const char *name)
-{
-	return strlen(name) == length && strncasecmp(host, name, length) == 0;
-}
-
-bool http_host_ok(const char *host)
-{
-	size_t length = host ? host_length(host) : 0;
-
-	if (!length)
-		return false;
-	if (is_host(host, length, "127.0.0.1") || is_host(host, length, "localhost") ||
-		is_host(host, length, "[::1]") || is_host(host, length, http.settings.address))
-		return true;
-	for (size_t i = 0; http.settings.hosts && http.settings.hosts[i]; i++) {
-		if (is_host(host, length, http.settings.hosts[i]))
-			return true;
-	}
-	return false;
-}
-
-/* The page that asks came from here. */
-bool http_origin_ok(const char *origin, const char *host)
-{
-	const char *scheme_end = strstr(origin, "://");
-
-	return scheme_end && strcasecmp(scheme_end + 3, host) == 0;
-}
-
-static const char *refusal(const struct request *request)
-{
-	const char *host, *origin;
-
-	if (request->face == FACE_LOCAL)
-		return NULL;
-	host = http_header(request, MHD_HTTP_HEADER_HOST);
-	if (!http_host_ok(host))
-		return "Host does not name this server; start dayflyd with --host NAME if it should";
-	origin = http_header(request, "Origin");
-	if (origin && !http_origin_ok(origin, host))
-		return "requests of web pages from other origins are refused";
-	return NULL;
-}
-
 /* --- bodies --- */
+
+static uint64_t body_max(void)
+{
+	return __atomic_load_n(&http.body_max, __ATOMIC_RELAXED);
+}
+
+void http_limit_body(uint64_t bytes)
+{
+	__atomic_store_n(&http.body_max, bytes, __ATOMIC_RELAXED);
+}
 
 static uint64_t content_length(const struct request *request)
 {
@@ -338,7 +291,7 @@ static int gather(struct gathering *g, const char *bytes, size_t length)
 	struct request *r = &g->request;
 	int error = 0;
 
-	if (r->body_bytes + length > http.settings.body_max)
+	if (r->body_bytes + length > body_max())
 		return -E2BIG;
 	if (r->body_fd < 0 && r->body_bytes + length > HTTP_BODY_MEMORY)
 		error = spool(g);
@@ -380,7 +333,25 @@ static enum MHD_Result too_large(struct request *request)
 {
 	return http_send_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "TooLarge",
 		"the body is larger than this server takes, %llu bytes",
-		(unsigned long long)http.settings.body_max);
+		(unsigned long long)body_max());
+}
+
+static enum MHD_Result unauthorized(struct request *request)
+{
+	json_t *json = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", "Unauthorized", "message",
+		"this needs the header Authorization: Bearer TOKEN; the file token in the daemon's state directory has it",
+		"request_id", request->id);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	struct MHD_Response *response = MHD_create_response_from_buffer(text ? strlen(text) : 0,
+		text, MHD_RESPMEM_MUST_FREE);
+
+	json_decref(json);
+	if (response) {
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+			"application/json");
+	}
+	return http_send(request, MHD_HTTP_UNAUTHORIZED, response);
 }
 
 /* The headers are there. May answer at once, with an error; the body is not read then. */
@@ -391,6 +362,8 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 	unsigned int status = MHD_HTTP_NOT_FOUND;
 
 	g->looked = true;
+	__atomic_add_fetch(&http.active, 1, __ATOMIC_SEQ_CST);
+	connection_within(request->connection, CONNECTION_BODY_S);
 	request->method = method;
 	request->path = path;
 	id = http_header(request, HTTP_REQUEST_ID);
@@ -401,7 +374,7 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 	if (!http_framing_ok(request))
 		return http_send_error(request, MHD_HTTP_BAD_REQUEST, "BadRequest",
 			"the length of the body is given twice");
-	refused = refusal(request);
+	refused = access_refusal(request);
 	if (refused)
 		return http_send_error(request, MHD_HTTP_FORBIDDEN, "Forbidden", "%s", refused);
 	/* Texts have room for the raw path, which is not shorter. */
@@ -412,7 +385,9 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 	if (!g->route)
 		return http_send_error(request, MHD_HTTP_NOT_FOUND, "NotFound",
 			"there is nothing at %s", path);
-	if (content_length(request) <= http.settings.body_max)
+	if (!access_allowed(request, g->route->faces))
+		return unauthorized(request);
+	if (content_length(request) <= body_max())
 		return MHD_YES;
 	/* A client that does not wait for our word is let talk to its end, or it would not hear the answer. */
 	g->error = -E2BIG;
@@ -421,15 +396,13 @@ static enum MHD_Result look(struct gathering *g, const char *path, const char *m
 
 static enum MHD_Result take_bytes(struct gathering *g, const char *bytes, size_t *length)
 {
-	if (clock_now_ns() - g->begun_ns > BODY_LIMIT_NS)
-		return MHD_NO;
 	if (!g->error)
 		g->error = gather(g, bytes, *length);
 	/* Thrown away, up to a point. */
 	if (g->error)
 		g->refused_bytes += *length;
 	*length = 0;
-	return g->refused_bytes > REFUSED_FACTOR * http.settings.body_max ? MHD_NO : MHD_YES;
+	return g->refused_bytes > REFUSED_FACTOR * body_max() ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result handle(void *face, struct MHD_Connection *connection, const char *path,
@@ -438,7 +411,6 @@ static enum MHD_Result handle(void *face, struct MHD_Connection *connection, con
 	struct gathering *g = *state;
 
 	(void)face;
-	(void)connection;
 	(void)version;
 	if (!g)
 		return MHD_NO;
@@ -446,6 +418,7 @@ static enum MHD_Result handle(void *face, struct MHD_Connection *connection, con
 		return look(g, path, method);
 	if (*length)
 		return take_bytes(g, bytes, length);
+	connection_within(connection, 0);
 	if (g->error == -E2BIG)
 		return too_large(&g->request);
 	if (g->error)
@@ -480,29 +453,43 @@ static struct MHD_Daemon *start_face(enum http_face face, int socket)
 			MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
 		0, NULL, NULL, handle, which, MHD_OPTION_LISTEN_SOCKET, socket,
 		MHD_OPTION_EXTERNAL_LOGGER, http_complain, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin,
-		which, MHD_OPTION_NOTIFY_COMPLETED, end, which, MHD_OPTION_CONNECTION_LIMIT,
+		which, MHD_OPTION_NOTIFY_COMPLETED, end, which, MHD_OPTION_NOTIFY_CONNECTION,
+		connection_changed, NULL, MHD_OPTION_CONNECTION_LIMIT,
 		http.settings.connections_max, MHD_OPTION_CONNECTION_TIMEOUT, http.settings.idle_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_END);
 }
 
-int http_listen(const char *text, uint16_t *port, int *fd, struct df_err *err)
+static void make_url(int fd, char url[HTTP_URL_BYTES])
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
-	socklen_t length = sizeof(address);
-	DF_CLOSE int made = -1;
-	int one = 1;
+	struct address own = {.length = sizeof(own.as)};
+	char text[ADDRESS_TEXT_BYTES];
+	in_port_t port;
 
-	if (inet_pton(AF_INET, text, &address.sin_addr) != 1)
-		return df_err_set(err, -EINVAL, "%s is no IPv4 address", text);
-	made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)getsockname(fd, &own.as.any, &own.length);
+	port = own.as.any.sa_family == AF_INET ? own.as.v4.sin_port : own.as.v6.sin6_port;
+	snprintf(url, HTTP_URL_BYTES, "http://%s:%u",
+		address_is_any(&own.as.any) ? "127.0.0.1" : address_text(&own.as.any, true, text),
+		ntohs(port));
+}
+
+int http_listen(const char *text, char url[HTTP_URL_BYTES], int *fd, struct df_err *err)
+{
+	struct address address;
+	DF_CLOSE int made = -1;
+	int one = 1, zero = 0;
+
+	if (address_parse(text, &address))
+		return df_err_set(err, -EINVAL, "%s is no address with a port", text);
+	made = socket(address.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* [::] is for both families, whatever the system's default is. */
+	if (made >= 0 && address.as.any.sa_family == AF_INET6)
+		(void)setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	if (made < 0 || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-		bind(made, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(made, BACKLOG) < 0 ||
-		getsockname(made, (struct sockaddr *)&address, &length) < 0)
-		return df_err_set(err, -errno, "listening on %s:%u failed: %s", text, *port,
+		bind(made, &address.as.any, address.length) < 0 || listen(made, BACKLOG) < 0)
+		return df_err_set(err, -errno, "listening on %s failed: %s", text,
 			df_errno_text(errno));
-	*port = ntohs(address.sin_port);
+	make_url(made, url);
 	*fd = df_take_fd(&made);
 	return 0;
 }
@@ -548,10 +535,11 @@ int http_start(const struct http_settings *settings, const struct route *const *
 	http.tables = tables;
 	if (getrandom(&http.seed, sizeof(http.seed), 0) != sizeof(http.seed))
 		return df_err_set(err, -EIO, "there are no random numbers");
-	http.port = settings->port;
-	error = http_listen(settings->address, &http.port, &net_fd, err);
+	error = http_listen(settings->listen, http.url, &net_fd, err);
 	if (!error)
 		error = listen_local(&local_fd, err);
+	if (!error && connections_init())
+		error = df_err_set(err, -EAGAIN, "a thread could not be started");
 	if (!error)
 		error = start_both(net_fd, local_fd, err);
 	if (error) {
@@ -561,9 +549,8 @@ int http_start(const struct http_settings *settings, const struct route *const *
 	return error;
 }
 
-void http_stop(unsigned int limit_ms)
+void http_quiesce(void)
 {
-	const struct timespec step = {0, 5000000};
 	MHD_socket net = MHD_quiesce_daemon(http.net), local = MHD_quiesce_daemon(http.local);
 
 	__atomic_store_n(&http.stopping, true, __ATOMIC_RELAXED);
@@ -571,15 +558,22 @@ void http_stop(unsigned int limit_ms)
 		close(net);
 	if (local != MHD_INVALID_SOCKET)
 		close(local);
-	for (unsigned int ms = 0;
-		ms < limit_ms && __atomic_load_n(&http.active, __ATOMIC_SEQ_CST) > 0; ms += 5)
-		nanosleep(&step, NULL);
+}
+
+unsigned int http_active(void)
+{
+	return __atomic_load_n(&http.active, __ATOMIC_SEQ_CST);
+}
+
+void http_stop(void)
+{
 	MHD_stop_daemon(http.net);
 	MHD_stop_daemon(http.local);
+	connections_deinit();
 	(void)unlink(http.settings.socket_path);
 }
 
-uint16_t http_port(void)
+const char *http_url(void)
 {
-	return http.port;
+	return http.url;
 }

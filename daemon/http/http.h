@@ -6,8 +6,7 @@
  * when the body is complete: in memory up to HTTP_BODY_MEMORY, in an unlinked file of the state directory above.
  *
  * There are two faces. FACE_NET is TCP, on loopback unless told otherwise: invocation, metrics, health, and Lambda's
- * interface with signatures. FACE_LOCAL is a Unix socket that only its owner can reach: everything. Loopback is not authentication: on
- * FACE_NET a request must name a host that is ours (DNS rebinding), and one that a web page of another origin makes is refused.
+ * interface with signatures. FACE_LOCAL is a Unix socket that only its owner can reach: everything. Who may ask on FACE_NET: access.h.
  *
  * Every answer has the header x-dayfly-request-id.
  */
@@ -29,6 +28,9 @@
 
 enum http_face { FACE_NET = 1, FACE_LOCAL = 2, FACE_BOTH = 3 };
 
+/* Besides faces in a route: what it asks for on FACE_NET (access.h). Without, its handler asks itself (signatures), or nobody needs to. */
+enum http_access { ACCESS_INVOKE = 4, ACCESS_METRICS = 8 };
+
 struct request {
 	struct MHD_Connection *connection;
 	enum http_face face;
@@ -49,30 +51,35 @@ struct request {
  */
 struct route {
 	const char *methods, *pattern;
-	enum http_face faces;
+	unsigned int faces; /* enum http_face | enum http_access */
 	enum MHD_Result (*handle)(struct request *request);
 };
 
 struct http_settings {
-	const char *address; /* of FACE_NET: "127.0.0.1" */
-	uint16_t port; /* 0: any */
+	const char *listen; /* of FACE_NET: "127.0.0.1:8080", "[::]:0" (address.h); port 0: any */
 	const char *socket_path; /* of FACE_LOCAL */
 	unsigned int connections_max; /* per face */
-	uint64_t body_max;
 	unsigned int idle_s; /* a connection without traffic is closed */
-	const char *const *
-		hosts; /* names that this machine may be called, beside loopback's; NULL at the end */
 };
 
 /* Starts both faces; `tables` ends with NULL, tables with an empty row. Returns 0 or -errno with *err set. */
 int http_start(const struct http_settings *settings, const struct route *const *tables,
 	struct df_err *err) __attribute__((warn_unused_result));
 
-/* Accepts no more connections, finishes requests that are being handled, at most `limit_ms`. */
-void http_stop(unsigned int limit_ms);
+/* The largest body that is taken, from now on; 0 at first. */
+void http_limit_body(uint64_t bytes);
 
-/* The port of FACE_NET. */
-uint16_t http_port(void);
+/* Accepts no more connections; requests that come on those that are there are answered with Connection: close. */
+void http_quiesce(void);
+
+/* How many requests are being read, handled or answered. */
+unsigned int http_active(void);
+
+/* Ends all connections; waits for handlers. After http_quiesce. */
+void http_stop(void);
+
+/* Where FACE_NET is: "http://127.0.0.1:8080". An address of all interfaces is given as loopback's. */
+const char *http_url(void);
 
 /* A header of the request or an argument of its query, decoded; NULL if it is not there. */
 const char *http_header(const struct request *request, const char *name);

@@ -13,7 +13,6 @@ struct gathering {
 	struct request request; /* first, so that a request leads here */
 	const struct route *route;
 	bool looked; /* the headers were looked at */
-	uint64_t begun_ns;
 	int error; /* why the body can not be kept */
 	uint64_t refused_bytes; /* that came nevertheless */
 	char *memory; /* the body, or NULL */
@@ -30,15 +29,18 @@ bool http_is_stopping(void);
  * For servers that take bodies in their own way (the object store's): once http_start has been called.
  */
 
-/* Listens on a TCP address; *port becomes the one that was found if it is 0. Returns 0 or -errno with *err set. */
-int http_listen(const char *address, uint16_t *port, int *fd, struct df_err *err)
+#define HTTP_URL_BYTES 80
+
+/*
+ * Listens on "ADDRESS:PORT" (address.h). *url becomes where a client on this machine finds it: an address of all interfaces is given as loopback's, and
+ * the port that was found for 0. Returns 0 or -errno with *err set. Who may ask: access.h.
+ */
+int http_listen(const char *listen, char url[HTTP_URL_BYTES], int *fd, struct df_err *err)
 	__attribute__((warn_unused_result));
 
 void http_make_id(char id[HTTP_REQUEST_ID_BYTES]);
 
-/* Does the Host header (or NULL) name this machine? Does the page that asks come from there? Is a body's length given once at most? */
-bool http_host_ok(const char *host);
-bool http_origin_ok(const char *origin, const char *host);
+/* Is a body's length given once at most? */
 bool http_framing_ok(const struct request *request);
 
 /* A logger for libmicrohttpd. */
