@@ -20,6 +20,7 @@ struct run_options {
 	uint64_t timeout_ms; /* 0: none */
 	bool stats;
 	bool trace;
+	const char *watch;
 };
 
 static int set_timeout(void *into, const char *value, struct df_err *err)
@@ -48,11 +49,20 @@ static int set_trace(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
+static int set_watch(void *into, const char *value, struct df_err *err)
+{
+	if (!*value)
+		return df_err_set(err, -EINVAL, "--watch needs the name of a file");
+	((struct run_options *)into)->watch = value;
+	return 0;
+}
+
 static const struct flag run_flags[] = {
 	{"--timeout", "DURATION", "end the guest after 500ms, 10s, 5m (default: never)",
 		set_timeout},
 	{"--stats", NULL, "print times and counts on standard error at the end", set_stats},
 	{"--trace", NULL, "print every system call on standard error", set_trace},
+	{"--watch", "FILE", "write there which features and missing files it wants", set_watch},
 	{0},
 };
 
@@ -71,7 +81,7 @@ static const struct page page = {"run [FLAGS] PROGRAM [--] [ARGUMENTS]",
 static int become_monitor(const struct program_options *options, const struct run_options *run,
 	const struct program *program, struct df_err *err)
 {
-	const char *flags[5] = {NULL};
+	const char *flags[7] = {NULL};
 	const struct monitor_command command = {
 		.name = "run", .flags = flags, .options = options, .program = program};
 	size_t count = 0;
@@ -84,6 +94,10 @@ static int become_monitor(const struct program_options *options, const struct ru
 		flags[count++] = "--stats";
 	if (run->trace)
 		flags[count++] = "--trace";
+	if (run->watch) {
+		flags[count++] = "--watch";
+		flags[count++] = run->watch;
+	}
 	return monitor_become(&command, options->env, err);
 }
 

@@ -14,6 +14,7 @@
 #include "streams.h"
 #include "thaw.h"
 #include "vm.h"
+#include "watch.h"
 
 static int exit_status(const struct vm *vm)
 {
@@ -37,13 +38,14 @@ static int run(int argc, char **argv, char **envp)
 
 	vm.start_ns = clock_now_ns();
 	if (options_parse(&o, argc, argv, envp, &err) || vm_open(&vm, &o, &err) ||
-		vm_create(&vm, &err) || events_init(&vm, &err)) {
+		watch_open(&vm, &err) || vm_create(&vm, &err) || events_init(&vm, &err)) {
 		fprintf(stderr, "dayfly: %s\n", err.text);
 		return 125;
 	}
 	vm.boot->boot_tsc = __builtin_ia32_rdtsc();
 	vm_run(&vm);
 	streams_restore();
+	watch_end(&vm);
 	if (o.stats)
 		report_stats(&vm);
 	fflush(stderr);

@@ -56,6 +56,8 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 		o->host_cache = value;
 	else if (!strcmp(name, "--features"))
 		o->features = value;
+	else if (!strcmp(name, "--watch"))
+		o->watch = value;
 	else if (!strcmp(name, "--memory"))
 		return parse_number(name, value, &o->memory_bytes, err);
 	else if (!strcmp(name, "--timeout-ms"))
@@ -65,12 +67,12 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 	return 0;
 }
 
-/* Traces are the work of a kernel feature of that name. */
-static int add_trace(struct options *o, struct df_err *err)
+/* Tracing and watching are the work of kernel features of that name. */
+static int add_observers(struct options *o, struct df_err *err)
 {
 	static char features[256];
-	int n = snprintf(features, sizeof(features), "%s%strace", o->features,
-		*o->features ? "," : "");
+	int n = snprintf(features, sizeof(features), "%s%s%s", o->features,
+		o->trace ? ",trace" : "", o->watch ? ",watch" : "");
 
 	if (n >= (int)sizeof(features))
 		return df_err_set(err, -EINVAL, "--features %s: too long", o->features);
@@ -100,13 +102,13 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 		return df_err_set(err, -EINVAL,
 			"usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
 			" --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
-			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] -- ARGV0 [ARG...]");
+			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] [--watch FILE] -- ARGV0 [ARG...]");
 	if (o->raw_root && strstr(o->features, "files"))
 		return df_err_set(err, -EINVAL,
 			"--raw-root is no file system: leave out the feature files");
 	o->argc = argc - i - 1;
 	o->argv = argv + i + 1;
-	return o->trace ? add_trace(o, err) : 0;
+	return o->trace || o->watch ? add_observers(o, err) : 0;
 }
 
 int options_parse_serve(struct options *o, int argc, char **argv, struct df_err *err)

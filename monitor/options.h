@@ -18,6 +18,7 @@ struct options {
 	const char *cwd;
 	const char
 		*host_cache; /* file for what KVM supports on this host (guest_cpuid.h), or NULL */
+	const char *watch; /* file for what the program needs, or NULL */
 	const char *features; /* comma-separated, without "core" */
 	uint64_t memory_bytes;
 	uint64_t timeout_ms; /* 0: none */

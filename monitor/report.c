@@ -8,6 +8,7 @@
 
 #include "backtrace.h"
 #include "report.h"
+#include "watch.h"
 
 /* Bytes of the UTF-8 character at p that is fit to be shown; 0: it is none. */
 static unsigned character(const unsigned char *p)
@@ -45,6 +46,10 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 {
 	char line[DF_DATA_BYTES + 128];
 
+	if (kind == DF_LOG_WATCH) {
+		watch_line(vm, text);
+		return;
+	}
 	if (kind == DF_LOG_TRACE)
 		snprintf(line, sizeof(line), "%s\n", text);
 	else if (kind == DF_LOG_NOTE)

@@ -60,6 +60,10 @@ struct vm {
 	struct written *written; /* what to put back, or NULL */
 	int (*thawed)(struct vm *vm); /* DF_CALL_THAWED, or NULL: not expected */
 
+	/* options.watch (watch.c) */
+	int watch_fd; /* -1: none */
+	unsigned watch_room; /* bytes that may be written to it yet */
+
 	/* Result. */
 	bool ended;
 	enum df_outcome outcome;

@@ -73,6 +73,7 @@ enum df_log_kind {
 	DF_LOG_NOTE, /* for the user: a line on standard error, prefixed */
 	DF_LOG_TRACE, /* one traced system call */
 	DF_LOG_MISSING, /* path of a file that the program looked for and did not find */
+	DF_LOG_WATCH, /* what the program needs, see kernel/watch/watch.c */
 	DF_LOG_KIND_COUNT
 };
 

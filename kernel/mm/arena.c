@@ -124,6 +124,7 @@ static void *carve(struct extent *e, uint64_t start, uint64_t pages)
 
 static bool grow(uint64_t pages)
 {
+	uint64_t before = plugged;
 	int64_t r;
 
 	r = plugged + pages > total_pages
@@ -134,9 +135,9 @@ static bool grow(uint64_t pages)
 		request_page->out.stopped = DF_STOP_MEMORY;
 		return false;
 	}
-	insert(plugged, ((uint64_t)r >> DF_PAGE_SHIFT) - plugged, false);
-	/* insert() counted them as freed; they are new. */
+	/* First, so that insert() counts them as free and not as freed. */
 	plugged = (uint64_t)r >> DF_PAGE_SHIFT;
+	insert(before, plugged - before, false);
 	return true;
 }
 
