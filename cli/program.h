@@ -53,7 +53,10 @@ struct program {
 extern const char *const feature_names[FEATURE_COUNT + 1];
 extern const struct flag program_flags[]; /* for a struct program_options */
 
-/* The defaults, the guest's standard environment among them. */
+/* The defaults. A manifest means the same on every host, so nothing is taken from the environment here. */
+void program_options_init_plain(struct program_options *options);
+
+/* The same, with the host's language and time zone. */
 void program_options_init(struct program_options *options);
 
 /* Gives the guest the host's value of a variable, if it has one. For the first few variables only. */

@@ -60,7 +60,7 @@ void program_copy_env(struct program_options *options, const char *name)
 		(void)put_env(options, text);
 }
 
-void program_options_init(struct program_options *options)
+void program_options_init_plain(struct program_options *options)
 {
 	options->memory_bytes = DEFAULT_MEMORY_BYTES;
 	for (size_t i = 0; i < FEATURE_COUNT; i++)
@@ -72,6 +72,11 @@ void program_options_init(struct program_options *options)
 
 	(void)put_env(options, "PATH=" GUEST_PATH);
 	(void)put_env(options, "HOME=/root");
+}
+
+void program_options_init(struct program_options *options)
+{
+	program_options_init_plain(options);
 	program_copy_env(options, "LANG");
 	program_copy_env(options, "LC_ALL");
 	program_copy_env(options, "TZ");

@@ -48,7 +48,8 @@ static int start(const struct df_child *child, int output, int errors, pid_t *pi
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	error = posix_spawn_file_actions_addopen(&actions, 0,
+		child->input ? child->input : "/dev/null", O_RDONLY, 0);
 	if (!error)
 		error = posix_spawn_file_actions_adddup2(&actions, output, 1);
 	if (!error)

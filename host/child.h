@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Running another program and reading what it prints. Blocks the calling thread; safe in threaded programs
- * (posix_spawn). The child's standard input is /dev/null and it gets no descriptor but 0, 1 and 2, provided that
+ * (posix_spawn). The child gets no descriptor but 0, 1 and 2, provided that
  * the caller opens everything with O_CLOEXEC, as all host programs do.
  */
 #ifndef HOST_CHILD_H
@@ -17,6 +17,7 @@ struct df_child {
 	const char *path; /* file to execute; not searched on PATH */
 	char *const *arguments; /* from argument 0 on, NULL at the end */
 	char *const *environment; /* NULL at the end; a NULL here means an empty environment */
+	const char *input; /* file for its standard input; NULL: /dev/null */
 	size_t output_cap_bytes; /* of each stream; what comes after it is dropped */
 	unsigned int time_limit_ms; /* 0: none. A child that takes longer is killed. */
 };

@@ -187,6 +187,12 @@ int manifest_check(const struct manifest *m, struct df_err *err)
  */
 void manifest_write(const struct manifest *m, struct df_str *text);
 
+/* Appends a text as a YAML value that fits any place in a line, in quotes if it has to be. */
+void manifest_write_text(const char *text, struct df_str *into);
+
+/* The same as manifest_write for a single key of the outermost mapping, also when its value is the default. */
+void manifest_write_key(const struct manifest *m, const char *name, struct df_str *text);
+
 /*
  * A host path of the manifest (root, the host part of files, secrets, rehearse, directories) as an absolute path: seen from m->directory, or from
  * the current directory without one. For the caller to free; NULL with errno set.

@@ -39,7 +39,7 @@ static bool can_be_plain(const char *text)
 }
 
 /* Double quotes can say everything; UTF-8 goes through as it is. */
-static void write_text(struct df_str *out, const char *text)
+void manifest_write_text(const char *text, struct df_str *out)
 {
 	if (can_be_plain(text)) {
 		df_str_add(out, text);
@@ -62,7 +62,7 @@ static void write_list(struct df_str *out, const struct manifest_list *list)
 	df_str_add(out, "[");
 	for (size_t i = 0; i < list->count; i++) {
 		df_str_add(out, i ? ", " : "");
-		write_text(out, list->items[i]);
+		manifest_write_text(list->items[i], out);
 	}
 	df_str_add(out, "]");
 }
@@ -89,7 +89,7 @@ static void write_value(struct df_str *out, const struct schema_key *key, const 
 	switch (key->type) {
 	case SCHEMA_TEXT:
 		if (*(char *const *)value)
-			write_text(out, *(char *const *)value);
+			manifest_write_text(*(char *const *)value, out);
 		break;
 	case SCHEMA_NUMBER:
 		df_str_addf(out, "%" PRIu64, *(const uint64_t *)value);
@@ -152,9 +152,9 @@ static void write_pairs(struct df_str *out, const struct schema_key *key,
 	df_str_addf(out, "%s:\n", key->name);
 	for (size_t i = 0; i < pairs->count; i++) {
 		indent(out, depth + 1);
-		write_text(out, pairs->items[i].name);
+		manifest_write_text(pairs->items[i].name, out);
 		df_str_add(out, ": ");
-		write_text(out, pairs->items[i].value);
+		manifest_write_text(pairs->items[i].value, out);
 		df_str_add(out, "\n");
 	}
 }
@@ -184,7 +184,7 @@ static void write_destination(struct df_str *out, const struct schema_key *key,
 	df_str_addf(out, "%s:\n", key->name);
 	indent(out, depth + 1);
 	df_str_addf(out, "%s: ", key->keys[to->kind - 1].name);
-	write_text(out, to->target);
+	manifest_write_text(to->target, out);
 	df_str_add(out, "\n");
 }
 
@@ -200,6 +200,15 @@ static void write_section(struct df_str *out, const struct schema_key *key, cons
 	write_keys(out, key->keys, base, depth + 1);
 	if (out->length == after)
 		df_str_cut(out, before);
+}
+
+static void write_line(struct df_str *out, const struct schema_key *key, const void *value,
+	unsigned int depth)
+{
+	indent(out, depth);
+	df_str_addf(out, "%s: ", key->name);
+	write_value(out, key, value);
+	df_str_add(out, "\n");
 }
 
 static void write_key(struct df_str *out, const struct schema_key *key, const void *base,
@@ -221,12 +230,8 @@ static void write_key(struct df_str *out, const struct schema_key *key, const vo
 		write_destination(out, key, value, depth);
 		break;
 	default:
-		if (is_default(key, value))
-			break;
-		indent(out, depth);
-		df_str_addf(out, "%s: ", key->name);
-		write_value(out, key, value);
-		df_str_add(out, "\n");
+		if (!is_default(key, value))
+			write_line(out, key, value, depth);
 		break;
 	}
 }
@@ -241,4 +246,16 @@ static void write_keys(struct df_str *out, const struct schema_key *keys, const 
 void manifest_write(const struct manifest *m, struct df_str *text)
 {
 	write_keys(text, manifest_keys, m, 0);
+}
+
+void manifest_write_key(const struct manifest *m, const char *name, struct df_str *text)
+{
+	for (const struct schema_key *key = manifest_keys; key->name; key++) {
+		if (strcmp(key->name, name) != 0)
+			continue;
+		if (key->type <= SCHEMA_LIST)
+			write_line(text, key, (const char *)m + key->offset, 0);
+		else
+			write_key(text, key, m, 0);
+	}
 }

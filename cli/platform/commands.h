@@ -6,6 +6,7 @@
 #define PLATFORM_COMMANDS(ROW)                                       \
 	ROW(up, "start dayflyd in the background")                   \
 	ROW(down, "stop it, when what runs has ended")               \
+	ROW(init, "write dayfly.yaml for a program: watch it run")   \
 	ROW(deploy, "freeze a program and serve it as a function")   \
 	ROW(invoke, "call a function: standard input is the event")  \
 	ROW(ls, "list functions")                                    \

@@ -132,8 +132,6 @@ static const char *unsupported(const struct manifest *m, const struct manifest *
 		return "destinations";
 	if (m->secrets.count)
 		return "secrets";
-	if (m->wait_point != MANIFEST_WAIT_ANY)
-		return "wait_point";
 	if (memcmp(&m->async, &usual->async, sizeof(m->async)) != 0)
 		return "async";
 	if (m->limits.waiting != usual->limits.waiting)
@@ -277,6 +275,18 @@ static int deploy(const struct manifest *m, const char *event, json_t **function
 	return status;
 }
 
+/* The daemon freezes at whichever comes first: says so when that is not what the manifest wanted. */
+static void compare_wait_point(const struct manifest *m, const json_t *function)
+{
+	static const char *const names[] = {"any", "stdio", "sdk"};
+	const char *is = member_text(function, "wait_point");
+
+	if (m->wait_point != MANIFEST_WAIT_ANY && strcmp(is, names[m->wait_point]) != 0)
+		fprintf(stderr,
+			"dayfly: %s is frozen at its wait point %s, but the manifest says %s\n",
+			m->name, is, names[m->wait_point]);
+}
+
 /* Asked first, because gathering takes a while. */
 static int check_daemon(struct df_err *err)
 {
@@ -312,6 +322,8 @@ int command_deploy(int argc, char **argv)
 
 		status = deploy(&m, event, &function, &err);
 	}
+	if (!status)
+		compare_wait_point(&m, function);
 	manifest_deinit(&m);
 	if (!status && json)
 		status = print_json(function, &err);

@@ -60,7 +60,7 @@ static bool set_environment(struct manifest_pairs *pairs, const struct program_o
 {
 	static struct program_options usual;
 
-	program_options_init(&usual);
+	program_options_init_plain(&usual);
 	pairs->items = calloc(options->env_count + 1, sizeof(*pairs->items));
 	for (size_t i = 0; pairs->items && i < options->env_count; i++) {
 		const char *equals = strchr(options->env[i], '=');
@@ -145,7 +145,6 @@ static char *program_word(const struct manifest *m)
 
 static void add_all(struct words *words, const struct manifest *m)
 {
-	add(words, strdup("deploy"));
 	add(words, df_format("--memory=%llu", (unsigned long long)m->memory_bytes));
 	add(words, df_format("--workdir=%s", m->workdir));
 	add_features(words, m);
@@ -166,23 +165,47 @@ static void add_all(struct words *words, const struct manifest *m)
 		add(words, strdup(m->command.items[i]));
 }
 
+char **describe_words(const struct manifest *m, const char *const *first)
+{
+	struct words words = {.count = 0};
+	size_t more = 0;
+
+	while (first[more])
+		more++;
+	words.list = calloc(16 + more + FEATURE_COUNT + m->files.count + m->environment.count +
+			m->command.count,
+		sizeof(*words.list));
+	if (!words.list)
+		return NULL;
+	for (size_t i = 0; i < more; i++)
+		add(&words, strdup(first[i]));
+	add_all(&words, m);
+	if (!words.failed)
+		return words.list;
+	describe_words_free(words.list);
+	return NULL;
+}
+
+void describe_words_free(char **words)
+{
+	for (size_t i = 0; words && words[i]; i++)
+		free(words[i]);
+	free(words);
+}
+
 int describe_prepare(const struct manifest *m, struct program_options *options,
 	struct program *program, struct df_err *err)
 {
 	const struct flag_set sets[] = {{program_flags, options}, {0}};
-	struct words words = {.count = 0};
-	int next;
+	char **words = describe_words(m, (const char *[]){"deploy", NULL});
+	int count = 0, next;
 
-	words.list = calloc(16 + FEATURE_COUNT + m->files.count + m->environment.count +
-			m->command.count,
-		sizeof(*words.list));
-	if (!words.list)
+	if (!words)
 		return out_of_memory(err);
-	add_all(&words, m);
-	if (words.failed)
-		return out_of_memory(err);
-	program_options_init(options);
-	if (flags_parse(sets, (int)words.count, words.list, &next, err))
+	while (words[count])
+		count++;
+	program_options_init_plain(options);
+	if (flags_parse(sets, count, words, &next, err))
 		return CLI_FAILED;
-	return program_prepare(options, (int)words.count, words.list, next, program, err);
+	return program_prepare(options, count, words, next, program, err);
 }

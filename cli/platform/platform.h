@@ -92,6 +92,14 @@ void table_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int describe_program(const struct program_options *options, const char *name, char **words,
 	struct manifest *m, struct df_err *err) __attribute__((warn_unused_result));
 
+/*
+ * The other way: a command line of `dayfly run` or `freeze`, NULL at the end: the words `first`, then flags, program and arguments as the
+ * manifest has them. For the caller to free; NULL without memory.
+ */
+char **describe_words(const struct manifest *m, const char *const *first)
+	__attribute__((warn_unused_result));
+void describe_words_free(char **words);
+
 /* The other way: fills *options, and *program with program and root image. Returns 0 or the exit status with *err set. */
 int describe_prepare(const struct manifest *m, struct program_options *options,
 	struct program *program, struct df_err *err) __attribute__((warn_unused_result));
