@@ -137,6 +137,12 @@ static int parse_around(const struct flag_set *sets, int argc, char **argv, int 
 	return 0;
 }
 
+static const char *const nouns[] = {[WORDS_FILES] = "file",
+	[WORDS_FUNCTIONS] = "function",
+	[WORDS_IMAGES] = "image",
+	[WORDS_COMMANDS] = "command",
+	[WORDS_NONE] = "one"};
+
 int page_flags(const struct page *page, const struct flag_set *sets, int argc, char **argv,
 	int *next, struct df_err *err)
 {
@@ -154,10 +160,12 @@ int page_flags(const struct page *page, const struct flag_set *sets, int argc, c
 	}
 	if (status)
 		return -EINVAL;
-	if (argc - *next < page->least || argc - *next > page->most)
-		return df_err_set(err, -EINVAL, "%s; usage: dayfly %s",
-			argc - *next < page->least ? "a word is missing" : "too many words",
+	if (argc - *next < page->least)
+		return df_err_set(err, -EINVAL, "which %s? usage: dayfly %s", nouns[page->words],
 			page->usage);
+	if (argc - *next > page->most)
+		return df_err_set(err, -EINVAL, "%s is too much; usage: dayfly %s",
+			argv[*next + page->most], page->usage);
 	return 0;
 }
 

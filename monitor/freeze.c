@@ -154,11 +154,10 @@ static int boot(struct freezer *f, struct df_err *err)
 			"%s did not come to wait for an event within %llu ms", vm->program,
 			(unsigned long long)limit);
 	if (vm->outcome != DF_OUTCOME_EXIT)
-		return df_err_set(err, -ECHILD, "%s ended before it waited for an event: %s",
-			vm->program, vm->text_bytes ? vm->text : "killed by a signal");
+		return df_err_set(err, -ECHILD, "%s ended before it waited for an event%s",
+			vm->program, vm->text_bytes ? "" : ": killed by a signal");
 	if (!f->entry.tables_used)
-		return df_err_set(err, -ECHILD, "%s can not be started%s%s", vm->program,
-			vm->text_bytes ? ": " : "", vm->text);
+		return df_err_set(err, -ECHILD, "%s can not be started", vm->program);
 	/* It does not ask for input: it will run whole for each event. */
 	f->ready.exit_status = (uint32_t)vm->status;
 	f->wait_point = DF_WAIT_POINT_ENTRY;
@@ -373,6 +372,19 @@ static int set_up(struct freezer *f, const struct options *o, struct df_err *err
 	return o->no_jail ? 0 : jail_lock(JAIL_FREEZE, err);
 }
 
+/* With the report about the guest, whose lines an error does not keep, and what the program wrote to standard error. */
+static void refuse(struct freezer *f, const struct df_err *err)
+{
+	const volatile struct df_request_page *page = f->vm.request;
+	uint64_t log_bytes = page ? page->out.log_bytes : 0;
+
+	f->ready.error = err->code ? err->code : -EIO;
+	f->ready.log_bytes = log_bytes <= DF_OUT_LOG_MAX ? (uint32_t)log_bytes : DF_OUT_LOG_MAX;
+	snprintf(f->ready.text, sizeof(f->ready.text), "%.400s%s%.600s", err->text,
+		f->vm.text_bytes ? ": " : "", f->vm.text_bytes ? f->vm.text : "");
+	wire_answer(&f->ready);
+}
+
 int freeze_main(int argc, char **argv, char **envp)
 {
 	static struct freezer f;
@@ -386,7 +398,7 @@ int freeze_main(int argc, char **argv, char **envp)
 	r = r ? r : freeze(&f, &err);
 	end_with_client(false);
 	if (r)
-		wire_refuse(&err);
+		refuse(&f, &err);
 	else
 		wire_answer(&f.ready);
 	return 0;

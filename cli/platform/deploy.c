@@ -18,6 +18,7 @@
 
 struct deploy_options {
 	const char *manifest, *name, *event;
+	bool verbose;
 	uint64_t timeout_ms, concurrency; /* 0: as the manifest says */
 };
 
@@ -65,12 +66,18 @@ static int set_concurrency(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
+static int set_verbose(void *into, const char *value, struct df_err *err)
+{
+	return page_set_bool(&((struct deploy_options *)into)->verbose, value, err);
+}
+
 static const struct flag deploy_flags[] = {
 	{"--manifest", "PATH", "read this instead of ./dayfly.yaml", set_manifest},
 	{"--name", "NAME", "what the function is called", set_name},
 	{"--event", "FILE", "the event that is rehearsed before freezing", set_event},
 	{"--timeout", "DURATION", "time of one event: 500ms, 10s (default 30s)", set_timeout},
 	{"--concurrency", "COUNT", "most events at a time (default 16)", set_concurrency},
+	{"--verbose", NULL, "when the program dies: its registers and call chain too", set_verbose},
 	{0},
 };
 
@@ -248,9 +255,10 @@ static void print_deployed(const json_t *function)
 		printf("%s%s", index ? ", " : "", json_string_value(feature));
 	printf("), frozen in %s, %s\n", units_time(member_number(function, "boot_ns"), time),
 		member_text(function, "url"));
+	deploy_note(function);
 }
 
-static int deploy(const struct manifest *m, const char *event, json_t **function,
+static int deploy(const struct manifest *m, const char *event, bool verbose, json_t **function,
 	struct df_err *err)
 {
 	static struct program_options options;
@@ -270,7 +278,7 @@ static int deploy(const struct manifest *m, const char *event, json_t **function
 	if (event)
 		status = add_event(json, event, err);
 	if (!status)
-		status = client_call("PUT", path, json, function, err);
+		status = deploy_send(path, json, verbose, function, err);
 	json_decref(json);
 	return status;
 }
@@ -320,7 +328,7 @@ int command_deploy(int argc, char **argv)
 	if (!status) {
 		DF_FREE char *event = rehearsal_path(&m, how.event);
 
-		status = deploy(&m, event, &function, &err);
+		status = deploy(&m, event, how.verbose, &function, &err);
 	}
 	if (!status)
 		compare_wait_point(&m, function);

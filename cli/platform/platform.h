@@ -65,6 +65,19 @@ uint64_t member_number(const json_t *object, const char *key);
 /* Prints it indented on standard output. Returns 0 or the exit status with *err set. */
 int print_json(const json_t *json, struct df_err *err) __attribute__((warn_unused_result));
 
+/* --- deploying (deploy_send.c) --- */
+
+/*
+ * Has the daemon freeze and serve it, and waits. A program that could not be frozen has its last words printed on standard error,
+ * behind the error: registers among them if `verbose`. Returns 0 with *function set, the caller's to json_decref, or the exit status
+ * with *err set.
+ */
+int deploy_send(const char *path, const json_t *deployment, bool verbose, json_t **function,
+	struct df_err *err) __attribute__((warn_unused_result));
+
+/* Says on standard error what is odd about a function that was deployed. */
+void deploy_note(const json_t *function);
+
 /* --- tables (table.c) --- */
 
 struct table {

@@ -185,6 +185,7 @@ static int freeze(struct function *function, const struct deployment *deployment
 	DF_CLOSE int fd =
 		temporary ? open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
 	DF_STR struct df_str output = DF_STR_EMPTY;
+	DF_STR struct df_str report = DF_STR_EMPTY;
 	struct df_ready ready = {0};
 	int error;
 
@@ -192,7 +193,12 @@ static int freeze(struct function *function, const struct deployment *deployment
 		return df_err_set(err, -errno, "%s: %s", temporary ? temporary : "a snapshot",
 			df_errno_text(errno));
 	error = freeze_program(&deploying.settings, deployment, function->root_path, fd, &ready,
-		&output, err);
+		&output, &report, err);
+	if (deployment->output)
+		df_str_add_bytes(deployment->output, df_str_text(&output), output.length);
+	if (deployment->report)
+		df_str_add_bytes(deployment->report, df_str_text(&report), report.length);
+	df_str_add_bytes(&output, df_str_text(&report), report.length);
 	tell_frozen(function, &output, error, err);
 	if (!error && (fsync(fd) < 0 || rename(temporary, function->snapshot_path) < 0))
 		error = df_err_set(err, -errno, "writing %s failed: %s", function->snapshot_path,
@@ -204,6 +210,7 @@ static int freeze(struct function *function, const struct deployment *deployment
 	function->boot_ns = ready.boot_ns;
 	function->snapshot_bytes = ready.snapshot_bytes;
 	function->event_pages = ready.event_pages;
+	function->boot_status = ready.exit_status;
 	strcpy(function->wait_point, wait_point_text(ready.wait_point));
 	return 0;
 }

@@ -4,6 +4,7 @@
 #define DAEMON_DEPLOY_H
 
 #include "daemon/function/function.h"
+#include "host/str.h"
 
 struct deploy_settings {
 	const char *monitor_path, *kernel_path, *host_cache;
@@ -18,6 +19,8 @@ struct deployment {
 	const char *image; /* path of the root image */
 	const void *event; /* body that is rehearsed */
 	size_t event_bytes;
+	/* Both may be NULL. What a program that could not be frozen wrote to standard error; registers and call chain of one that died. */
+	struct df_str *output, *report;
 };
 
 enum deploy_result {

@@ -132,9 +132,33 @@ static int send_start(const struct function_config *config, struct df_monitor *m
 		sizeof(descriptors) / sizeof(descriptors[0]), err);
 }
 
+/* The monitor's report has lines: those that are indented are the details, what the others say is the error. */
+static void split_report(const char *text, struct df_str *report, struct df_err *err)
+{
+	static const char own[] = "dayfly: ";
+	bool first = true;
+
+	df_err_set(err, err->code, "%s", "");
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		DF_FREE char *line = df_format("%.*s", (int)length, text);
+		char *at = line ? strstr(line, own) : NULL;
+
+		if (*text == ' ') {
+			df_str_addf(report, "%s\n", line ? line : "");
+		} else if (line) {
+			if (at)
+				memmove(at, at + sizeof(own) - 1, strlen(at + sizeof(own) - 1) + 1);
+			df_err_add(err, "%s%s", first ? "" : "; ", line);
+			first = false;
+		}
+		text += length + (text[length] == '\n');
+	}
+}
+
 int freeze_program(const struct deploy_settings *settings, const struct deployment *deployment,
 	const char *root_path, int fd, struct df_ready *ready, struct df_str *output,
-	struct df_err *err)
+	struct df_str *report, struct df_err *err)
 {
 	const struct function_config *config = deployment->config;
 	DF_MONITOR struct df_monitor monitor = DF_MONITOR_NONE;
@@ -151,6 +175,8 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 	enter(&freezing, monitor.pid);
 	error = df_monitor_receive(&monitor, 2 * config->boot_timeout_ms + MARGIN_MS, ready, err);
 	leave(&freezing);
+	if (error && ready->error)
+		split_report(*ready->text ? ready->text : df_errno_text(ready->error), report, err);
 	if (err->code != -EPROTO && ready->log_bytes)
 		df_str_add_bytes(output, slot.out + DF_OUT_LOG, ready->log_bytes);
 	if (!error && df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS) != 0)

@@ -91,6 +91,8 @@ struct function {
 	char *snapshot_path, *root_path; /* NULL unless ACTIVE */
 	uint64_t snapshot_bytes, boot_ns, event_pages, code_bytes;
 	char wait_point[16]; /* "stdio", "sdk", "entry" */
+	unsigned int
+		boot_status; /* "entry": how the program ended when it ran once, before it was frozen; forgotten with the process */
 	uint64_t modified_ms; /* since 1970 */
 	struct tally *tally;
 

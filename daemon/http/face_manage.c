@@ -8,6 +8,7 @@
 #include "daemon/function/source.h"
 #include "daemon/state.h"
 #include "host/cleanup.h"
+#include "host/json.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -58,6 +59,8 @@ static json_t *function_json(struct function *f)
 				(json_int_t)f->event_pages, "code_bytes", (json_int_t)f->code_bytes,
 				"modified", clock_text(f->modified_ms, time), "url", url, "calls",
 				calls_json(f)));
+	if (json && f->boot_status)
+		(void)json_object_set_new(json, "boot_status", json_integer(f->boot_status));
 	if (json)
 		(void)json_object_del(json, "lambda");
 	return json;
@@ -208,8 +211,27 @@ static int take_image(json_t *json, struct source *source, struct df_err *err)
 	return source->root_path ? 0 : df_err_set(err, -ENOMEM, "out of memory");
 }
 
+/* An error with the program's last words. */
+static enum MHD_Result send_deploy_failed(struct request *request,
+	const struct deployment *deployment, const struct df_err *err)
+{
+	DF_STR struct df_str json = DF_STR_EMPTY;
+
+	df_json_open(&json, NULL, '{');
+	df_json_open(&json, "error", '{');
+	df_json_text(&json, "code", "DeployFailed");
+	df_json_text(&json, "message", err->text);
+	df_json_text(&json, "request_id", request->id);
+	df_json_bytes(&json, "output", df_str_text(deployment->output), deployment->output->length);
+	df_json_text(&json, "report", df_str_text(deployment->report));
+	df_json_close(&json, '}');
+	df_json_close(&json, '}');
+	return http_send_text(request, MHD_HTTP_UNPROCESSABLE_CONTENT, "application/json",
+		df_str_text(&json), json.length);
+}
+
 static enum MHD_Result answer_deploy(struct request *request, const char *name,
-	enum deploy_result result, const struct df_err *err)
+	const struct deployment *deployment, enum deploy_result result, const struct df_err *err)
 {
 	struct function *function;
 	enum MHD_Result sent;
@@ -218,8 +240,7 @@ static enum MHD_Result answer_deploy(struct request *request, const char *name,
 	case DEPLOY_CONFLICT:
 		return http_send_error(request, MHD_HTTP_CONFLICT, "Conflict", "%s", err->text);
 	case DEPLOY_FAILED:
-		return http_send_error(request, MHD_HTTP_UNPROCESSABLE_CONTENT, "DeployFailed",
-			"%s", err->text);
+		return send_deploy_failed(request, deployment, err);
 	case DEPLOY_ERROR:
 		return http_send_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "Failed", "%s",
 			err->text);
@@ -240,7 +261,9 @@ static enum MHD_Result deploy_json(struct request *request, const char *name, js
 {
 	DF_FREE unsigned char *event = NULL;
 	struct source source = {.root_path = NULL};
-	struct deployment deployment = {.config = NULL};
+	DF_STR struct df_str output = DF_STR_EMPTY;
+	DF_STR struct df_str report = DF_STR_EMPTY;
+	struct deployment deployment = {.output = &output, .report = &report};
 	struct df_err err = {0};
 	enum MHD_Result result;
 	int error = take_event(json, &event, &deployment.event_bytes, &err);
@@ -258,7 +281,7 @@ static enum MHD_Result deploy_json(struct request *request, const char *name, js
 	} else {
 		deployment.image = source.root_path;
 		deployment.event = event;
-		result = answer_deploy(request, name, deploy(&deployment, &err), &err);
+		result = answer_deploy(request, name, &deployment, deploy(&deployment, &err), &err);
 	}
 	source_deinit(&source);
 	return result;

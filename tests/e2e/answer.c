@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An event program for tests/e2e/platform: what it answers, and how it fails, is said by the attribute http.path.
+ * An event program for tests/e2e/platform: what it answers, and how it fails, is said by the attribute path, or else http.path.
  *
  *	/attributes     the event's attributes, a line each
  *	/status/N       status N
@@ -80,8 +80,9 @@ int main(void)
 	struct df_event_view event;
 
 	while (df_next_event(&event) > 0) {
-		const char *path = df_attribute(&event, "http.path");
+		const char *path = df_attribute(&event, "path");
 
+		path = path ? path : df_attribute(&event, "http.path");
 		obey_context(df_attribute(&event, "lambda.client-context"));
 		if (path && strcmp(path, "/attributes") == 0)
 			print_attributes(&event);

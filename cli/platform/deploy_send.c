@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Having the daemon freeze a program, and explaining why it could not: see platform.h. */
+#include "cli/platform/platform.h"
+
+#include "cli/progress.h"
+#include "host/cleanup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINES_SHOWN 12
+
+/* Where the last lines of a text begin. */
+static const char *last_lines(const char *text, unsigned int lines)
+{
+	const char *at = text + strlen(text);
+
+	if (at > text && at[-1] == '\n')
+		at--;
+	while (at > text && (at[-1] != '\n' || --lines))
+		at--;
+	return at;
+}
+
+/* Indented; a program's words may hold terminal escapes. */
+static void print_indented(const char *text)
+{
+	DF_STR struct df_str lines = DF_STR_EMPTY;
+
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		df_str_add(&lines, "    ");
+		for (size_t i = 0; i < length; i++) {
+			unsigned char c = (unsigned char)text[i];
+
+			df_str_add_bytes(&lines,
+				(c < 0x20 && c != '\t') || c == 0x7f ? "?" : &text[i], 1);
+		}
+		df_str_add(&lines, "\n");
+		text += length + (text[length] == '\n');
+	}
+	dprintf(STDERR_FILENO, "%s", df_str_text(&lines));
+}
+
+/* All is said here, in order: what failed, the program's last words, what to do. */
+static int explain(const char *name, const json_t *error, bool verbose, struct df_err *err)
+{
+	const char *output = member_text(error, "output"), *report = member_text(error, "report");
+
+	df_err_set(err, CLI_FAILED, "%s could not be frozen: %s", name,
+		member_text(error, "message"));
+	(void)cli_fail(err, CLI_FAILED);
+	if (*output) {
+		dprintf(STDERR_FILENO, "  its last words:\n");
+		print_indented(last_lines(output, LINES_SHOWN));
+	}
+	if (*report && verbose)
+		print_indented(report);
+	else if (*report)
+		dprintf(STDERR_FILENO,
+			"  `dayfly deploy --verbose ...` shows registers and call chain, `dayfly logs %s` too\n",
+			name);
+	err->text[0] = '\0';
+	return CLI_FAILED;
+}
+
+int deploy_send(const char *path, const json_t *deployment, bool verbose, json_t **function,
+	struct df_err *err)
+{
+	static const char *const headers[] = {"content-type: application/json", NULL};
+	DF_FREE char *text = json_dumps(deployment, JSON_COMPACT);
+	const char *name = strrchr(path, '/') + 1;
+	const struct client_request request = {"PUT", path, text, text ? strlen(text) : 0, headers};
+	struct client_reply reply;
+	json_t *answer;
+	int status;
+
+	if (!text)
+		return df_err_set(err, CLI_FAILED, "out of memory");
+	progress_begin("freezing", name);
+	status = client_ask(&request, &reply, err);
+	progress_end();
+	if (status)
+		return status;
+	answer = json_loadb(df_str_text(&reply.body), reply.body.length, 0, NULL);
+	if (reply.status == 422)
+		status = explain(name, json_object_get(answer, "error"), verbose, err);
+	else if (reply.status >= 400)
+		status = client_refused(&reply, err);
+	else
+		*function = json_incref(answer);
+	json_decref(answer);
+	df_str_deinit(&reply.body);
+	return status;
+}
+
+void deploy_note(const json_t *function)
+{
+	unsigned long long status = member_number(function, "boot_status");
+
+	if (strcmp(member_text(function, "wait_point"), "entry") != 0)
+		return;
+	if (status)
+		dprintf(STDERR_FILENO,
+			"dayfly: %s ended with status %llu without asking for input; it will run so for each "
+			"event (`dayfly invoke %s` shows what it says)\n",
+			member_text(function, "program"), status, member_text(function, "name"));
+	else
+		dprintf(STDERR_FILENO,
+			"dayfly: %s does not ask for input; it runs whole for each event\n",
+			member_text(function, "program"));
+}
