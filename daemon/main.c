@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/settings.h"
 #include "daemon/state.h"
+#include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
 #include "host/place.h"
 #include "host/str.h"
@@ -308,11 +309,14 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 	if (!error && apply(s))
 		error = df_err_set(err, -ENOMEM, "out of memory");
 	if (!error)
+		error = triggers_init(err);
+	if (!error)
 		error = start_http(s, paths, err);
 	if (!error) {
 		print_start();
 		run(s, line, signals);
 	}
+	triggers_deinit();
 	async_deinit();
 	registry_deinit();
 	dispatch_deinit();

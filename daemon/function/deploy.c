@@ -8,6 +8,7 @@
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/state.h"
+#include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
 #include "host/str.h"
 #include "host/write.h"
@@ -301,7 +302,8 @@ static enum deploy_result deploy_in_turn(struct function *function,
 	const struct deployment *deployment, struct df_err *err)
 {
 	struct function *before = registry_find(function->config->name, NULL);
-	int error = make_files(function, deployment, err);
+	int error =
+		triggers_prepare(function->config, err) ? 1 : make_files(function, deployment, err);
 
 	function_unref(before);
 	if (error > 0) {
@@ -314,6 +316,7 @@ static enum deploy_result deploy_in_turn(struct function *function,
 		error = put(function, err);
 	if (error)
 		return DEPLOY_ERROR;
+	triggers_apply(function->config->name, function);
 	return before ? DEPLOY_REPLACED : DEPLOY_MADE;
 }
 
@@ -425,8 +428,10 @@ int deploy_remove(const char *name, const char *version, struct df_err *err)
 	error = state_remove_function(name, version, err);
 	if (!error && !registry_remove(name, version))
 		error = df_err_set(err, -ENOENT, "there is no function named %s", name);
-	if (!error && !version)
+	if (!error && !version) {
+		triggers_apply(name, NULL);
 		async_forget(name);
+	}
 	end_turn(&turn);
 	return error;
 }

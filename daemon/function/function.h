@@ -46,6 +46,7 @@ struct function_config {
 	char *features; /* "core,files,tmp,...": what the kernel has */
 	char *workdir;
 	char *reply_type; /* content-type of replies that name none */
+	json_t *triggers; /* JSON list (trigger/trigger.h), or NULL */
 	char *lambda; /* JSON object: what Lambda's clients gave that dayfly only keeps (Role, Runtime, ...), or NULL */
 	bool raw_root; /* the root image is the static executable itself (no feature files) */
 	uint64_t memory_bytes;

@@ -2,6 +2,7 @@
 /* How a function is made and limited, as JSON and back: see function.h and docs/reference-http.md. */
 #include "daemon/function/function.h"
 
+#include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
 #include "host/slot.h"
 #include "host/str.h"
@@ -35,6 +36,7 @@ void function_config_free(struct function_config *config)
 	free(config->workdir);
 	free(config->reply_type);
 	free(config->lambda);
+	json_decref(config->triggers);
 	free(config);
 }
 
@@ -185,6 +187,16 @@ static int read_mode(const json_t *value, struct df_err *err)
 	return wrong("mode", "fresh", err);
 }
 
+static int read_triggers(const json_t *value, json_t **into, struct df_err *err)
+{
+	int error = triggers_check(value, err);
+
+	if (error)
+		return error;
+	*into = json_deep_copy(value);
+	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
 static int read_key(struct function_config *c, const char *key, const json_t *value,
 	struct df_err *err)
 {
@@ -204,6 +216,8 @@ static int read_key(struct function_config *c, const char *key, const json_t *va
 		return read_text(key, value, &c->reply_type, err);
 	if (strcmp(key, "lambda") == 0)
 		return read_text(key, value, &c->lambda, err);
+	if (strcmp(key, "triggers") == 0)
+		return read_triggers(value, &c->triggers, err);
 	if (strcmp(key, "mode") == 0)
 		return read_mode(value, err);
 	if (strcmp(key, "raw_root") == 0) {
@@ -350,6 +364,8 @@ json_t *function_config_json(const struct function_config *c)
 
 	if (json && c->description)
 		(void)json_object_set_new(json, "description", json_string(c->description));
+	if (json && json_array_size(c->triggers))
+		(void)json_object_set(json, "triggers", c->triggers);
 	if (json && c->lambda)
 		(void)json_object_set_new(json, "lambda", json_string(c->lambda));
 	return json;

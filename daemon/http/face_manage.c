@@ -7,6 +7,7 @@
 #include "daemon/metrics.h"
 #include "daemon/function/source.h"
 #include "daemon/state.h"
+#include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
 #include "host/json.h"
 
@@ -63,6 +64,8 @@ static json_t *function_json(struct function *f)
 		(void)json_object_set_new(json, "boot_status", json_integer(f->boot_status));
 	if (json)
 		(void)json_object_del(json, "lambda");
+	if (json && f->config->triggers && strcmp(f->version, FUNCTION_LATEST) == 0)
+		(void)json_object_set_new(json, "triggers", triggers_json(f->config->name));
 	return json;
 }
 

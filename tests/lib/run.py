@@ -34,6 +34,7 @@ SUITES = [
     ("events", "e2e/events", 400),
     ("platform", "e2e/platform", 300),
     ("platform-cli", "e2e/platform-cli", 120),
+    ("triggers", "e2e/triggers", 300),
     ("images", "e2e/images", 300),
     ("hostile", "hostile/suite", 400),
     ("pristine", "hostile/pristine", 400),
