@@ -139,3 +139,30 @@ size_t schedule_last(const struct schedule *s, int64_t after_ms, int64_t until_m
 			return have;
 	}
 }
+
+/* --- which of them are to be put now --- */
+
+bool schedule_clock_is_back(const struct schedule_clock *clock, int64_t now_ms)
+{
+	return now_ms < clock->last_ms - SCHEDULE_BACK_MS;
+}
+
+size_t schedule_due(const struct schedule *s, enum schedule_missed missed, int64_t now_ms,
+	struct schedule_clock *clock, int64_t *ticks, size_t count, bool *late)
+{
+	size_t due;
+
+	*late = clock->looked_ms == 0 || now_ms - clock->looked_ms > SCHEDULE_AWAY_MS;
+	clock->looked_ms = now_ms;
+	/* Ticks that were put are not put again while a clock that was set back catches up; but nobody waits for days. */
+	if (schedule_clock_is_back(clock, now_ms))
+		clock->last_ms = now_ms;
+	if (*late && missed == SCHEDULE_ONCE)
+		count = 1;
+	due = schedule_last(s, clock->last_ms, now_ms, ticks, count);
+	if (due && *late && missed == SCHEDULE_SKIP) {
+		clock->last_ms = ticks[due - 1];
+		due = 0;
+	}
+	return due;
+}

@@ -158,6 +158,62 @@ static void test_last(void **state)
 	schedule_deinit(&s);
 }
 
+/* --- which ticks are put, and when --- */
+
+/* A second's schedule that is looked at; what is due is put. */
+static size_t look(const struct schedule *s, enum schedule_missed missed, int64_t now_ms,
+	struct schedule_clock *clock, bool late)
+{
+	int64_t ticks[5];
+	bool is_late;
+	size_t due = schedule_due(s, missed, now_ms, clock, ticks, 5, &is_late);
+
+	assert_int_equal(is_late, late);
+	if (due) {
+		assert_true(ticks[0] > clock->last_ms && ticks[due - 1] <= now_ms);
+		clock->last_ms = ticks[due - 1];
+	}
+	return due;
+}
+
+static void test_due(void **state)
+{
+	const int64_t start = ms_of("2026-11-23 10:00:00");
+	struct schedule s;
+
+	(void)state;
+	assert_int_equal(schedule_init(&s, 1000, NULL, NULL, NULL), 0);
+	for (int missed = SCHEDULE_SKIP; missed <= SCHEDULE_ALL; missed++) {
+		struct schedule_clock clock = {.last_ms = start, .looked_ms = start};
+		const size_t made_up[] = {0, 1, 5};
+
+		/* In the ordinary course nothing is missed, also when a look comes late. */
+		assert_int_equal(look(&s, missed, start + 999, &clock, false), 0);
+		assert_int_equal(look(&s, missed, start + 1000, &clock, false), 1);
+		assert_int_equal(look(&s, missed, start + 1000, &clock, false), 0);
+		assert_int_equal(look(&s, missed, start + 4100, &clock, false), 3);
+		/* The clock is set forward, or the machine slept. */
+		assert_int_equal(look(&s, missed, start + 100000, &clock, true), made_up[missed]);
+		assert_int_equal(look(&s, missed, start + 101000, &clock, false), 1);
+		/* It is set back by a minute: nothing until the time was reached again. */
+		assert_int_equal(look(&s, missed, start + 40000, &clock, false), 0);
+		assert_int_equal(look(&s, missed, start + 69000, &clock, false), 0);
+		assert_int_equal(look(&s, missed, start + 98000, &clock, false), 0);
+		assert_int_equal(look(&s, missed, start + 102000, &clock, false), 1);
+		/* By days: it goes on there. */
+		assert_true(schedule_clock_is_back(&clock, start - 3 * SCHEDULE_BACK_MS));
+		assert_int_equal(look(&s, missed, start - 3 * SCHEDULE_BACK_MS, &clock, false), 0);
+		assert_int_equal(look(&s, missed, start - 3 * SCHEDULE_BACK_MS + 1000, &clock,
+					 false),
+			1);
+		/* After a start. */
+		clock.looked_ms = 0;
+		assert_int_equal(look(&s, missed, start, &clock, true), made_up[missed]);
+		assert_int_equal(look(&s, missed, start + 1000, &clock, false), 1);
+	}
+	schedule_deinit(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_every),
 		cmocka_unit_test(test_last),
+		cmocka_unit_test(test_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

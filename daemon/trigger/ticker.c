@@ -5,6 +5,7 @@
 #include "daemon/clock.h"
 #include "daemon/event/async.h"
 #include "daemon/log.h"
+#include "daemon/trigger/schedule.h"
 #include "host/cleanup.h"
 
 #include <errno.h>
@@ -25,9 +26,9 @@ struct ticking {
 	LIST_ENTRY(ticking) link;
 	struct trigger *trigger;
 	struct schedule schedule;
-	enum ticker_missed missed;
+	enum schedule_missed missed;
 	/* The thread's; protected by the ticker's lock: */
-	struct ticker_clock clock;
+	struct schedule_clock clock;
 	int64_t next_ms; /* when it is to be looked at: the next tick, or a try */
 };
 
@@ -58,14 +59,14 @@ static int read_every(const json_t *settings, uint64_t *every_ms, struct df_err 
 	return 0;
 }
 
-static int read_missed(const json_t *settings, enum ticker_missed *missed, struct df_err *err)
+static int read_missed(const json_t *settings, enum schedule_missed *missed, struct df_err *err)
 {
 	static const char *const words[] = {"skip", "once", "all"};
 	const char *word = trigger_text(settings, "missed", "once");
 
-	for (int i = TICKER_SKIP; word && i <= TICKER_ALL; i++) {
+	for (int i = SCHEDULE_SKIP; word && i <= SCHEDULE_ALL; i++) {
 		if (strcmp(words[i], word) == 0) {
-			*missed = (enum ticker_missed)i;
+			*missed = (enum schedule_missed)i;
 			return 0;
 		}
 	}
@@ -81,7 +82,7 @@ static int check(const json_t *settings, struct df_err *err)
 {
 	static const char *const known[] = {"cron", "every", "time_zone", "missed", NULL};
 	const char *cron = trigger_text(settings, "cron", "");
-	enum ticker_missed missed;
+	enum schedule_missed missed;
 	struct df_cron parsed;
 	uint64_t every_ms;
 	int error = trigger_check_keys(settings, "schedule", known, err);
@@ -132,33 +133,6 @@ static void identify(const json_t *settings, struct df_str *text)
 			zone_of(settings));
 }
 
-/* --- deciding --- */
-
-/* Ticks that were put once are not put again while a clock that was set back catches up; but nobody waits for days. */
-static void check_back(int64_t now_ms, struct ticker_clock *clock)
-{
-	if (now_ms < clock->last_ms - TICKER_BACK_MS)
-		clock->last_ms = now_ms;
-}
-
-size_t ticker_due(const struct schedule *schedule, enum ticker_missed missed, int64_t now_ms,
-	struct ticker_clock *clock, int64_t *ticks, size_t count, bool *late)
-{
-	size_t due;
-
-	*late = clock->looked_ms == 0 || now_ms - clock->looked_ms > TICKER_AWAY_MS;
-	clock->looked_ms = now_ms;
-	check_back(now_ms, clock);
-	if (*late && missed == TICKER_ONCE)
-		count = 1;
-	due = schedule_last(schedule, clock->last_ms, now_ms, ticks, count);
-	if (due && *late && missed == TICKER_SKIP) {
-		clock->last_ms = ticks[due - 1];
-		due = 0;
-	}
-	return due;
-}
-
 /* --- putting --- */
 
 static int put_tick(struct ticking *s, int64_t tick_ms, bool late, struct df_err *err)
@@ -196,8 +170,8 @@ static void look(struct ticking *s, int64_t now_ms, int64_t *ticks)
 {
 	struct df_err err = {0};
 	bool late;
-	size_t due = ticker_due(&s->schedule, s->missed, now_ms, &s->clock, ticks,
-		TICKER_MISSED_MAX, &late);
+	size_t due = schedule_due(&s->schedule, s->missed, now_ms, &s->clock, ticks,
+		TICKER_TICKS_MAX, &late);
 
 	for (size_t i = 0; i < due; i++) {
 		int error = put_tick(s, ticks[i], late, &err);
@@ -238,7 +212,7 @@ static void *run(void *ticks)
 		LIST_FOREACH(s, &ticker.all, link)
 		{
 			/* One that is not due is looked at too: its clock may have been set. */
-			if (s->next_ms <= now_ms || now_ms < s->clock.last_ms - TICKER_BACK_MS ||
+			if (s->next_ms <= now_ms || schedule_clock_is_back(&s->clock, now_ms) ||
 				s->clock.looked_ms == 0)
 				look(s, now_ms, ticks);
 			else
@@ -347,7 +321,7 @@ const struct trigger_kind ticker_kind = {
 
 int ticker_init(struct df_err *err)
 {
-	int64_t *ticks = calloc(TICKER_MISSED_MAX, sizeof(*ticks));
+	int64_t *ticks = calloc(TICKER_TICKS_MAX, sizeof(*ticks));
 	int error = ticks ? pthread_create(&ticker.thread, NULL, run, ticks) : ENOMEM;
 
 	if (error) {
