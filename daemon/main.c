@@ -80,6 +80,16 @@ static struct dispatch_limits limits_of(const struct settings *s)
 	};
 }
 
+static struct log_settings logs_of(const struct settings *s)
+{
+	return (struct log_settings){
+		.least = (enum log_level)s->log_level,
+		.echo = (enum log_echo)s->logs.echo,
+		.quota_bytes = s->logs.quota_bytes,
+		.age_ms = s->logs.age_ms,
+	};
+}
+
 /* All that can change while the daemon runs. */
 static int apply(const struct settings *s)
 {
@@ -90,6 +100,7 @@ static int apply(const struct settings *s)
 		.invoke_token = s->auth.invoke == AUTH_TOKEN,
 		.metrics_token = s->auth.metrics == AUTH_TOKEN,
 	};
+	const struct log_settings logs = logs_of(s);
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->webhook_allow.count && count < ASYNC_NETWORKS_MAX; i++) {
@@ -99,7 +110,7 @@ static int apply(const struct settings *s)
 	async_allow(networks, count);
 	dispatch_change(&limits);
 	http_limit_body(s->body_max);
-	log_level((enum log_level)s->log_level);
+	log_change(&logs);
 	return access_change(&access);
 }
 
@@ -324,6 +335,14 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 	return error;
 }
 
+static int start_log(const struct settings *s, struct df_err *err)
+{
+	const struct log_settings logs = logs_of(s);
+	DF_FREE char *path = state_path("logs");
+
+	return path ? log_init(path, &logs, err) : df_err_set(err, -ENOMEM, "out of memory");
+}
+
 static int start(struct settings *s, const struct command_line *line, struct df_err *err)
 {
 	DF_FREE char *usual = s->state ? NULL : df_place_state();
@@ -341,7 +360,7 @@ static int start(struct settings *s, const struct command_line *line, struct df_
 		return error;
 	error = find_paths(&paths, err);
 	if (!error)
-		error = log_init((enum log_level)s->log_level);
+		error = start_log(s, err);
 	registry_init();
 	if (!error)
 		error = serve(s, line, &paths, &signals, err);

@@ -39,8 +39,8 @@ static struct tally *make(const char *name)
 
 	if (!tally)
 		return NULL;
-	tally->ring = log_ring_new();
-	if (!tally->ring) {
+	tally->log = log_get(name);
+	if (!tally->log) {
 		free(tally);
 		return NULL;
 	}
@@ -84,7 +84,7 @@ void tally_unref(struct tally *tally)
 	pthread_mutex_unlock(&tallies.lock);
 	if (!last)
 		return;
-	log_ring_free(tally->ring);
+	log_unref(tally->log);
 	free(tally);
 }
 

@@ -34,7 +34,7 @@ struct tally {
 	uint64_t bytes_in, bytes_out;
 	struct histogram duration, thaw, queued;
 	struct spread spread; /* of duration */
-	struct log_ring *ring;
+	struct log *log;
 	/* protected by the lock of all tallies: */
 	unsigned int references;
 	LIST_ENTRY(tally) link;

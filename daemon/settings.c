@@ -19,6 +19,7 @@
 #define MIB (1ull << 20)
 
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const echoes[] = {"all", "own", "none", NULL};
 static const char *const auths[] = {"unset", "none", "token", NULL};
 
 static bool is_listen(const char *text)
@@ -60,6 +61,55 @@ static const struct schema_key auth_keys[] = {
 		.fallback = "unset",
 		.words = auths,
 		.expected = "none or token"},
+	{0},
+};
+
+static const struct schema_key logs_keys[] = {
+	{.name = "echo",
+		.type = SCHEMA_WORD,
+		IN(logs.echo),
+		.fallback = "all",
+		.words = echoes,
+		.expected = "all, own or none"},
+	{.name = "quota",
+		.type = SCHEMA_SIZE,
+		IN(logs.quota_bytes),
+		.fallback = "1G",
+		.least = MIB,
+		.most = UINT64_MAX / 2,
+		.expected = "a size such as 256M or 1G"},
+	{.name = "age",
+		.type = SCHEMA_DURATION,
+		IN(logs.age_ms),
+		.fallback = "30d",
+		.least = SECOND,
+		.most = 3660 * DAY,
+		.expected = "a duration such as 12h or 30d"},
+	{0},
+};
+
+static const struct schema_key events_keys[] = {
+	{.name = "count",
+		.type = SCHEMA_NUMBER,
+		IN(events.count),
+		.fallback = "1000000",
+		.least = 1,
+		.most = 100000000,
+		.expected = "a number"},
+	{.name = "quota",
+		.type = SCHEMA_SIZE,
+		IN(events.bytes),
+		.fallback = "4G",
+		.least = MIB,
+		.most = UINT64_MAX / 2,
+		.expected = "a size such as 256M or 4G"},
+	{.name = "dead_age",
+		.type = SCHEMA_DURATION,
+		IN(events.dead_ms),
+		.fallback = "14d",
+		.least = SECOND,
+		.most = 3660 * DAY,
+		.expected = "a duration such as 12h or 14d"},
 	{0},
 };
 
@@ -137,6 +187,8 @@ const struct schema_key settings_keys[] = {
 		.fallback = "info",
 		.words = levels,
 		.expected = "debug, info, warning or error"},
+	{.name = "logs", .type = SCHEMA_SECTION, .keys = logs_keys},
+	{.name = "events", .type = SCHEMA_SECTION, .keys = events_keys},
 	{.name = "webhook_allow",
 		.type = SCHEMA_LIST,
 		IN(webhook_allow),
@@ -168,6 +220,15 @@ const struct setting_row settings_rows[] = {
 	{"connections", "--connections", "COUNT", "at the same time (default 512)", false},
 	{"body_max", "--body-max", "SIZE", "largest body of a request (default 6M)", true},
 	{"log_level", "--log-level", "LEVEL", "debug, info, warning or error (default info)", true},
+	{"logs.echo", "--log-echo", "WORD",
+		"what goes to standard error too: all, own (the daemon's lines) or none", true},
+	{"logs.quota", "--log-quota", "SIZE", "kept of all logs together (default 1G)", true},
+	{"logs.age", "--log-age", "TIME", "how long lines are kept at most (default 30d)", true},
+	{"events.count", "--event-count", "COUNT",
+		"asynchronous events and dead letters that are kept (default 1000000)", true},
+	{"events.quota", "--event-quota", "SIZE", "their bodies together (default 4G)", true},
+	{"events.dead_age", "--dead-age", "TIME", "how long dead letters are kept (default 14d)",
+		true},
 	{"webhook_allow", "--webhook-allow", "NET",
 		"addresses that webhooks may reach although they are not public; may be repeated",
 		true},

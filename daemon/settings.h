@@ -28,6 +28,13 @@ struct settings {
 	uint64_t queue_ms, stop_ms;
 	uint64_t body_max; /* bytes */
 	uint32_t log_level; /* enum log_level */
+	struct {
+		uint32_t echo; /* enum log_echo */
+		uint64_t quota_bytes, age_ms;
+	} logs;
+	struct {
+		uint64_t count, bytes, dead_ms;
+	} events;
 	struct manifest_list webhook_allow;
 	/* What only the command line has: */
 	char *file; /* the settings file that was read, or NULL */

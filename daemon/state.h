@@ -7,6 +7,8 @@
  *	socket                      the management face
  *	functions/REVISION.snapshot what is thawed (0600: it holds memory and environment)
  *	functions/REVISION.root     its root image
+ *	logs/NAME/                  of functions, and the daemon's own (log_files.h)
+ *	credentials, token          what clients sign with, and show (auth/)
  *	spool/                      bodies of requests that are being received; emptied at start
  *
  * The database's user_version is STATE_SCHEMA. Older ones are migrated in one transaction, newer ones refused.

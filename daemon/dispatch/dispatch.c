@@ -486,7 +486,7 @@ static void tell(const struct function *function, const struct call *call,
 		.duration_ns = reply->duration_ns,
 	};
 
-	log_event(function->tally->ring, &event);
+	log_event(function->tally->log, &event);
 }
 
 static bool acceptable(const struct function *function, const struct call *call,

@@ -175,7 +175,7 @@ static void tell_frozen(const struct function *function, const struct df_str *ou
 		.output_bytes = output->length,
 	};
 
-	log_event(function->tally->ring, &event);
+	log_event(function->tally->log, &event);
 }
 
 /* Writes the snapshot beside its place and gives it its name when it is whole. */
@@ -431,6 +431,7 @@ int deploy_remove(const char *name, const char *version, struct df_err *err)
 	if (!error && !version) {
 		triggers_apply(name, NULL);
 		async_forget(name);
+		log_forget(name);
 	}
 	end_turn(&turn);
 	return error;

@@ -12,6 +12,7 @@
 #include "host/json.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,22 +133,22 @@ static enum MHD_Result show_info(struct request *request)
 			"functions", (json_int_t)count_latest()));
 }
 
-static enum MHD_Result show_logs(struct request *request)
+/* Lines of a log as the query wants them: after=POSITION or tail=COUNT, wait=MS. */
+static enum MHD_Result send_log(struct request *request, struct log *log)
 {
 	const char *after_text = http_query(request, "after"), *wait = http_query(request, "wait");
+	const char *tail = http_query(request, "tail");
 	unsigned long wait_ms = wait ? strtoul(wait, NULL, 10) : 0;
+	unsigned long count = tail ? strtoul(tail, NULL, 10) : 0;
 	uint64_t after = after_text ? strtoull(after_text, NULL, 10) : 0;
 	DF_STR struct df_str lines = DF_STR_EMPTY;
 	struct MHD_Response *response;
-	enum MHD_Result result;
-	struct function *function = find(request, &result);
 	char number[24];
 
-	if (!function)
-		return result;
-	log_ring_read(function->tally->ring, &after,
-		wait_ms < LOG_WAIT_MAX_MS ? (unsigned int)wait_ms : LOG_WAIT_MAX_MS, &lines);
-	function_unref(function);
+	if (tail)
+		after = log_tail(log, count < UINT_MAX ? (unsigned int)count : UINT_MAX);
+	log_read(log, &after, wait_ms < LOG_WAIT_MAX_MS ? (unsigned int)wait_ms : LOG_WAIT_MAX_MS,
+		&lines);
 	response = MHD_create_response_from_buffer(lines.length, (void *)df_str_text(&lines),
 		MHD_RESPMEM_MUST_COPY);
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)after);
@@ -157,6 +158,23 @@ static enum MHD_Result show_logs(struct request *request)
 			"application/x-ndjson");
 	}
 	return http_send(request, MHD_HTTP_OK, response);
+}
+
+static enum MHD_Result show_logs(struct request *request)
+{
+	enum MHD_Result result;
+	struct function *function = find(request, &result);
+
+	if (!function)
+		return result;
+	result = send_log(request, function->tally->log);
+	function_unref(function);
+	return result;
+}
+
+static enum MHD_Result show_own_log(struct request *request)
+{
+	return send_log(request, log_own());
 }
 
 /* --- changing --- */
@@ -344,6 +362,7 @@ const struct route face_manage[] = {
 	{"PUT", "/functions/*", FACE_LOCAL, put_function},
 	{"DELETE", "/functions/*", FACE_LOCAL, delete_function},
 	{"GET", "/functions/*/logs", FACE_LOCAL, show_logs},
+	{"GET", "/logs", FACE_LOCAL, show_own_log},
 	{"POST", "/stop", FACE_LOCAL, stop},
 	{0},
 };

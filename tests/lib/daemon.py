@@ -51,7 +51,8 @@ class Daemon:
         self.socket = os.path.join(state, "socket")
         self.log = open(os.path.join(state + ".log"), "ab")
         self.process = start([DAYFLYD, "--listen", "127.0.0.1:0", "--state", state, *flags],
-                             env={**DAYFLY_ENV, "XDG_DATA_HOME": os.path.join(os.path.dirname(state), "data")},
+                             env={**DAYFLY_ENV, "XDG_DATA_HOME": os.path.join(os.path.dirname(state), "data"),
+                                  "XDG_CONFIG_HOME": os.path.join(os.path.dirname(state), "config")},
                              stderr=self.log)
         self.line = self.process.stdout.readline().decode()
         found = START.match(self.line.rstrip("\n"))
