@@ -221,7 +221,7 @@ static void tell(struct trigger *t, enum log_level level, const char *text)
 		.message = message ? message : text,
 	};
 
-	log_event(t->tally->ring, &event);
+	log_event(t->tally->log, &event);
 }
 
 void trigger_problem(struct trigger *t, const char *text)
