@@ -229,7 +229,7 @@ static int start_dispatch(const struct settings *s, const struct paths *paths, s
 static int start_http(const struct settings *s, const struct paths *paths, struct df_err *err)
 {
 	static const struct route *const tables[] = {
-		face_invoke, face_manage, face_stats, face_dead, face_lambda, NULL};
+		face_invoke, face_manage, face_stats, face_dead, face_lambda, face_routes, NULL};
 	const struct http_settings settings = {
 		.listen = s->listen,
 		.socket_path = paths->socket,

@@ -266,7 +266,7 @@ static int finish(int error, struct df_err *err)
 
 int state_put_function(const struct function *f, struct df_err *err)
 {
-	json_t *json = function_config_json(f->config);
+	json_t *json = function_config_json(f->config, SECRETS_WHOLE);
 	DF_FREE char *config = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	int error;
 

@@ -15,8 +15,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define INODES_OFFSET 1152
@@ -421,10 +423,21 @@ static int changed(struct writer *w, const struct tree_node *node)
 		node->source);
 }
 
+/* Links were resolved when the file was found: one that is on the way now was put there since. */
+static int open_source(const char *path)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
 static int copy_file(struct writer *w, const struct item *item)
 {
 	const struct tree_node *node = item->node;
-	DF_CLOSE int from = open(node->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	DF_CLOSE int from = open_source(node->source);
 	DF_FREE char *buffer = NULL;
 	uint64_t done = 0;
 	struct stat now;

@@ -35,8 +35,8 @@ enum manifest_feature {
 /* The features in the order of their bits, NULL at the end. */
 extern const char *const manifest_feature_names[];
 
-/* warm and service are known words, refused with "not supported yet". */
-enum manifest_mode { MANIFEST_FRESH };
+/* service is a known word, refused with "not supported yet". */
+enum manifest_mode { MANIFEST_FRESH, MANIFEST_WARM };
 
 /* WAIT_ANY: wherever the program waits first. */
 enum manifest_wait { MANIFEST_WAIT_ANY, MANIFEST_WAIT_STDIO, MANIFEST_WAIT_SDK };

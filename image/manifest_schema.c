@@ -17,8 +17,8 @@ const char *const manifest_feature_names[] = {"files", "tmp", "tasks", "events",
 const char *const manifest_trigger_names[] = {
 	"http", "object", "directory", "schedule", "queue", NULL};
 
-static const char *const modes[] = {"fresh", NULL};
-static const char *const later_modes[] = {"warm", "service", NULL};
+static const char *const modes[] = {"fresh", "warm", NULL};
+static const char *const later_modes[] = {"service", NULL};
 static const char *const wait_points[] = {"any", "stdio", "sdk", NULL};
 static const char *const later_wait_points[] = {"http", "lambda", NULL};
 static const char *const object_events[] = {"created", "removed", NULL};
@@ -316,7 +316,7 @@ const struct schema_key manifest_keys[] = {
 		.fallback = "fresh",
 		.words = modes,
 		.later = later_modes,
-		.expected = "fresh"},
+		.expected = "fresh or warm"},
 	{.name = "concurrency",
 		.type = SCHEMA_NUMBER,
 		IN_MANIFEST(concurrency),

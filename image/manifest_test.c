@@ -236,9 +236,10 @@ static const struct {
 	{SMALL "concurrency: 0\n", "dayfly.yaml:3: concurrency is 0; it can be 1 to 1000"},
 	{SMALL "concurrency: 99999999999999999999\n",
 		"dayfly.yaml:3: concurrency must be a number; this is 99999999999999999999"},
-	{SMALL "mode: warm\n", "dayfly.yaml:3: mode warm is not supported yet; it can be fresh"},
+	{SMALL "mode: service\n",
+		"dayfly.yaml:3: mode service is not supported yet; it can be fresh or warm"},
 	{SMALL "mode: frsh\n",
-		"dayfly.yaml:3: mode must be fresh; this is frsh; did you mean fresh?"},
+		"dayfly.yaml:3: mode must be fresh or warm; this is frsh; did you mean fresh?"},
 	{SMALL "wait_point: http\n",
 		"dayfly.yaml:3: wait_point http is not supported yet; it can be any, stdio or sdk"},
 	{SMALL "features:\n - files\n - task\n",
@@ -398,7 +399,8 @@ static void test_cron(void **state)
 		"59 23 31 12 7", "0  4 * * 1-5", "0 12 * * sat-sun", "@daily"};
 	static const char *const wrong[] = {"", "* * * *", "* * * * * *", "60 * * * *",
 		"* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *",
-		"a * * * *", "1, * * * *", "* * * * monday", "@reboot", "0 0 30 2 *", "5/10 * * * *"};
+		"a * * * *", "1, * * * *", "* * * * monday", "@reboot", "0 0 30 2 *",
+		"5/10 * * * *"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]) + sizeof(wrong) / sizeof(wrong[0]);

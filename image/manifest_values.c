@@ -346,7 +346,7 @@ static bool has_good_placeholders(const char *text)
 		if (*text == '}')
 			return false;
 		if (*text == '{') {
-			size_t length = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz_.");
+			size_t length = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
 
 			if (length == 0 || text[1 + length] != '}')
 				return false;

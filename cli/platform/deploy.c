@@ -17,7 +17,8 @@
 #define EVENT_MAX (256u << 20)
 
 struct deploy_options {
-	const char *manifest, *name, *event;
+	const char *manifest, *name, *event, *image;
+	struct secret_flags secrets;
 	bool verbose;
 	uint64_t timeout_ms, concurrency; /* 0: as the manifest says */
 };
@@ -37,6 +38,18 @@ static int set_name(void *into, const char *value, struct df_err *err)
 			value);
 	((struct deploy_options *)into)->name = value;
 	return 0;
+}
+
+static int set_image(void *into, const char *value, struct df_err *err)
+{
+	(void)err;
+	((struct deploy_options *)into)->image = value;
+	return 0;
+}
+
+static int set_secret(void *into, const char *value, struct df_err *err)
+{
+	return secrets_add_flag(&((struct deploy_options *)into)->secrets, value, err);
 }
 
 static int set_event(void *into, const char *value, struct df_err *err)
@@ -74,6 +87,10 @@ static int set_verbose(void *into, const char *value, struct df_err *err)
 static const struct flag deploy_flags[] = {
 	{"--manifest", "PATH", "read this instead of ./dayfly.yaml", set_manifest},
 	{"--name", "NAME", "what the function is called", set_name},
+	{"--image", "IMAGE", "an image of the store instead of a manifest: name, name:tag, digest",
+		set_image},
+	{"--secret", "NAME=FILE", "a variable whose value is read from a file, and not shown",
+		set_secret},
 	{"--event", "FILE", "the event that is rehearsed before freezing", set_event},
 	{"--timeout", "DURATION", "time of one event: 500ms, 10s (default 30s)", set_timeout},
 	{"--concurrency", "COUNT", "most events at a time (default 16)", set_concurrency},
@@ -86,11 +103,13 @@ static const struct page page = {
 	"Freezes a program where it waits for input and serves it as a function. Without a\n"
 	"program, dayfly.yaml in this directory says everything. PREBUILT is a function that comes\n"
 	"with dayfly: image, compress or notify. A function that is there already\n"
-	"is replaced; if the new one cannot be frozen, the old one goes on serving.\n",
+	"is replaced; if the new one cannot be frozen, the old one goes on serving. What is not part\n"
+	"of the snapshot (timeout, concurrency, limits, triggers, ...) changes without freezing.\n",
 	0, PAGE_PROGRAM, WORDS_FILES,
 	"  dayfly deploy\n"
 	"  dayfly deploy --name squeeze zstd -- -19 -c\n"
-	"  dayfly deploy image\n"};
+	"  dayfly deploy image\n"
+	"  dayfly deploy --image squeeze --secret API_KEY=/run/keys/api\n"};
 
 /* --- what to deploy --- */
 
@@ -130,41 +149,6 @@ static int from_file(const struct deploy_options *how, struct manifest *m, struc
 	return m->name ? 0 : df_err_set(err, CLI_FAILED, "out of memory");
 }
 
-/* What a manifest may say and this platform does not do yet; NULL if there is nothing. */
-static const char *unsupported(const struct manifest *m, const struct manifest *usual)
-{
-	if (m->trigger_count)
-		return "triggers";
-	if (m->destinations.success.kind || m->destinations.failure.kind)
-		return "destinations";
-	if (m->secrets.count)
-		return "secrets";
-	if (memcmp(&m->async, &usual->async, sizeof(m->async)) != 0)
-		return "async";
-	if (m->limits.waiting != usual->limits.waiting)
-		return "limits.waiting";
-	if (m->limits.log_bytes != usual->limits.log_bytes ||
-		m->limits.log_age_ms != usual->limits.log_age_ms)
-		return "limits.log";
-	return NULL;
-}
-
-static int check_supported(const struct manifest *m, struct df_err *err)
-{
-	struct manifest usual;
-	const char *key;
-
-	if (manifest_init(&usual) < 0)
-		return df_err_set(err, CLI_FAILED, "out of memory");
-	key = unsupported(m, &usual);
-	manifest_deinit(&usual);
-	if (key)
-		return df_err_set(err, CLI_FAILED,
-			"%s: the manifest asks for %s, which `dayfly deploy` cannot set yet; leave it out",
-			m->name, key);
-	return 0;
-}
-
 /* --- what the daemon is told --- */
 
 static json_t *words_json(const struct program *program)
@@ -177,41 +161,20 @@ static json_t *words_json(const struct program *program)
 	return list;
 }
 
-static json_t *environment_json(const struct program_options *options)
+/* The manifest's words, with what gathering the program has found. */
+static json_t *deployment_json(const struct manifest *m, const struct program *program,
+	struct df_err *err)
 {
-	json_t *object = json_object();
+	json_t *json = manifest_json(m, err);
 
-	for (size_t i = 0; i < options->env_count; i++) {
-		const char *equals = strchr(options->env[i], '=');
-
-		(void)json_object_setn_new(object, options->env[i],
-			(size_t)(equals - options->env[i]), json_string(equals + 1));
+	if (json &&
+		json_object_update_new(json,
+			json_pack("{s:s, s:s, s:o}", "image", program->image, "program",
+				program->path, "command", words_json(program)))) {
+		json_decref(json);
+		return NULL;
 	}
-	return object;
-}
-
-static json_t *features_json(const struct program_options *options)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < FEATURE_COUNT; i++) {
-		if (options->features[i])
-			(void)json_array_append_new(list, json_string(feature_names[i]));
-	}
-	return list;
-}
-
-static json_t *deployment_json(const struct manifest *m, const struct program_options *options,
-	const struct program *program)
-{
-	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
-		"image", program->image, "program", program->path, "command", words_json(program),
-		"raw_root", !options->features[FEATURE_FILES], "features", features_json(options),
-		"environment", environment_json(options), "workdir", options->workdir, "memory",
-		(json_int_t)m->memory_bytes, "timeout", (json_int_t)m->timeout_ms, "boot_timeout",
-		(json_int_t)m->boot_timeout_ms, "concurrency", (json_int_t)m->concurrency,
-		"body_max", (json_int_t)m->limits.request_bytes, "reply_max",
-		(json_int_t)m->limits.reply_bytes, "reply_type", m->reply_type);
+	return json;
 }
 
 /* Adds the bytes of --event in base64. */
@@ -258,47 +221,91 @@ static void print_deployed(const json_t *function)
 	deploy_note(function);
 }
 
-static int deploy(const struct manifest *m, const char *event, bool verbose, json_t **function,
+/* Sends it, with event and secrets. `m` is NULL for an image of the store. Takes `json`. */
+static int put(const char *name, const struct manifest *m, const struct deploy_options *how,
+	json_t *json, json_t **function, struct df_err *err)
+{
+	DF_FREE char *path = df_format("/functions/%s", name);
+	DF_FREE char *event = m ? rehearsal_path(m, how->event) : NULL;
+	const char *rehearsed = event ? event : how->event;
+	json_t *secrets = NULL;
+	int status = rehearsed ? add_event(json, rehearsed, err) : 0;
+
+	if (!status)
+		status = secrets_read(m, &how->secrets, &secrets, err);
+	if (!status && json_object_set_new(json, "secrets", secrets))
+		status = df_err_set(err, CLI_FAILED, "out of memory");
+	if (!status)
+		status = path ? deploy_send(path, json, how->verbose, function, err)
+			      : df_err_set(err, CLI_FAILED, "out of memory");
+	json_decref(json);
+	return status;
+}
+
+static int deploy(const struct manifest *m, const struct deploy_options *how, json_t **function,
 	struct df_err *err)
 {
 	static struct program_options options;
 	struct program program = {0};
 	int status = describe_prepare(m, &options, &program, err);
-	DF_FREE char *path = df_format("/functions/%s", m->name);
 	DF_FREE char *image = status ? NULL : df_path_absolute(program.image);
 	json_t *json;
 
 	if (status)
 		return status;
 	program.image = image;
-	json = image && path ? deployment_json(m, &options, &program) : NULL;
+	json = image ? deployment_json(m, &program, err) : NULL;
 	if (!json)
-		return df_err_set(err, CLI_FAILED,
-			"arguments and variables must be text in UTF-8 to be deployed");
-	if (event)
-		status = add_event(json, event, err);
-	if (!status)
-		status = deploy_send(path, json, verbose, function, err);
-	json_decref(json);
-	return status;
+		return err->code
+			? CLI_FAILED
+			: df_err_set(err, CLI_FAILED,
+				  "arguments and variables must be text in UTF-8 to be deployed");
+	return put(m->name, m, how, json, function, err);
 }
 
-/* The daemon freezes at whichever comes first: says so when that is not what the manifest wanted. */
-static void compare_wait_point(const struct manifest *m, const json_t *function)
+/* An image's name without its tag is a function's name. */
+static int deploy_image(const struct deploy_options *how, char **words, json_t **function,
+	struct df_err *err)
 {
-	static const char *const names[] = {"any", "stdio", "sdk"};
-	const char *is = member_text(function, "wait_point");
+	DF_FREE char *name =
+		how->name ? strdup(how->name) : strndup(how->image, strcspn(how->image, ":@"));
+	json_t *json;
 
-	if (m->wait_point != MANIFEST_WAIT_ANY && strcmp(is, names[m->wait_point]) != 0)
-		fprintf(stderr,
-			"dayfly: %s is frozen at its wait point %s, but the manifest says %s\n",
-			m->name, is, names[m->wait_point]);
+	if (how->manifest || *words)
+		return df_err_set(err, CLI_FAILED,
+			"--image says all: it has no manifest beside it, and no program");
+	if (!name || !manifest_name_is_good(name))
+		return df_err_set(err, CLI_FAILED,
+			"the function needs a name: dayfly deploy --name NAME --image %s",
+			how->image);
+	json = json_pack("{s:s, s:o*, s:o*}", "image_name", how->image, "timeout",
+		how->timeout_ms ? json_integer((json_int_t)how->timeout_ms) : NULL, "concurrency",
+		how->concurrency ? json_integer((json_int_t)how->concurrency) : NULL);
+	return json ? put(name, NULL, how, json, function, err)
+		    : df_err_set(err, CLI_FAILED, "an image's name must be UTF-8");
 }
 
 /* Asked first, because gathering takes a while. */
 static int check_daemon(struct df_err *err)
 {
 	return client_call("GET", "/healthz", NULL, NULL, err);
+}
+
+/* By manifest or words. */
+static int deploy_described(const struct deploy_options *how, const struct program_options *options,
+	char **words, json_t **function, struct df_err *err)
+{
+	struct manifest m = {0};
+	int status = *words ? from_words(how, options, words, &m, err) : from_file(how, &m, err);
+
+	if (!status)
+		status = check_daemon(err);
+	m.timeout_ms = how->timeout_ms ? how->timeout_ms : m.timeout_ms;
+	m.concurrency = how->concurrency ? how->concurrency : m.concurrency;
+	if (!status)
+		status = deploy(&m, how, function, err);
+	manifest_deinit(&m);
+	return status;
 }
 
 int command_deploy(int argc, char **argv)
@@ -308,7 +315,6 @@ int command_deploy(int argc, char **argv)
 	bool json = false;
 	const struct flag_set sets[] = {
 		{deploy_flags, &how}, {page_json_flags, &json}, {program_flags, &options}, {0}};
-	struct manifest m = {0};
 	json_t *function = NULL;
 	struct df_err err = {0};
 	int next, status;
@@ -317,22 +323,8 @@ int command_deploy(int argc, char **argv)
 	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
 		return page_end(status, &err);
-	status = next < argc ? from_words(&how, &options, argv + next, &m, &err)
-			     : from_file(&how, &m, &err);
-	if (!status)
-		status = check_supported(&m, &err);
-	if (!status)
-		status = check_daemon(&err);
-	m.timeout_ms = how.timeout_ms ? how.timeout_ms : m.timeout_ms;
-	m.concurrency = how.concurrency ? how.concurrency : m.concurrency;
-	if (!status) {
-		DF_FREE char *event = rehearsal_path(&m, how.event);
-
-		status = deploy(&m, event, how.verbose, &function, &err);
-	}
-	if (!status)
-		compare_wait_point(&m, function);
-	manifest_deinit(&m);
+	status = how.image ? deploy_image(&how, argv + next, &function, &err)
+			   : deploy_described(&how, &options, argv + next, &function, &err);
 	if (!status && json)
 		status = print_json(function, &err);
 	else if (!status)

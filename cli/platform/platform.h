@@ -10,7 +10,7 @@
 #include "cli/program.h"
 #include "cli/platform/commands.h"
 #include "host/str.h"
-#include "image/manifest.h"
+#include "image/manifest_json.h"
 
 #include <jansson.h>
 
@@ -132,5 +132,25 @@ int prebuilt_load(const char *name, const struct program_options *options, struc
  */
 char *rehearsal_path(const struct manifest *m, const char *given)
 	__attribute__((warn_unused_result));
+
+/* --- secrets (secrets.c) --- */
+
+#define SECRETS_MAX 64
+
+/* --secret NAME=FILE, as often as it was given; borrowed. */
+struct secret_flags {
+	const char *list[SECRETS_MAX];
+	size_t count;
+};
+
+/* Checks one and keeps it. Returns 0 or -errno with *err set. */
+int secrets_add_flag(struct secret_flags *flags, const char *value, struct df_err *err);
+
+/*
+ * Reads the files of a manifest's secrets (NULL: there is none) and of flags, which come in their place. *secrets is a new object of
+ * texts. Returns 0 or the exit status with *err set, in which no value ever stands.
+ */
+int secrets_read(const struct manifest *m, const struct secret_flags *flags, json_t **secrets,
+	struct df_err *err) __attribute__((warn_unused_result));
 
 #endif

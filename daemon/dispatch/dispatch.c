@@ -240,6 +240,18 @@ static struct instance *wait_in_queue(struct function *function, struct waiter *
 	return waiter->instance;
 }
 
+/* May one more caller wait? Those for whom there will be an instance do not count as waiting beyond the concurrency. */
+static bool may_wait(const struct function *function)
+{
+	const struct function_config *config = function->config;
+	unsigned int coming = config->concurrency > function->instances
+		? config->concurrency - function->instances
+		: 0;
+
+	return function->waiting < keeper_limit(&dispatch.settings.limits.queue_max) &&
+		function->waiting < config->waiting_max + coming;
+}
+
 /* An instance, although none is idle. NULL with reply->result and text set. With function->lock held. */
 static struct instance *wait_for_instance(struct function *function, uint64_t start_ns,
 	struct call_reply *reply)
@@ -252,7 +264,7 @@ static struct instance *wait_for_instance(struct function *function, uint64_t st
 	struct df_err err = {0};
 	struct waiter waiter;
 
-	if (function->waiting >= keeper_limit(&dispatch.settings.limits.queue_max))
+	if (!may_wait(function))
 		return NULL;
 	init_waiter(&waiter);
 	while (!instance && now_ns < deadline_ns && !is_aborting()) {

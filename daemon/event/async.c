@@ -52,14 +52,40 @@ static void copy_text(char into[DESTINATION_MAX + 1], const json_t *value)
 	snprintf(into, DESTINATION_MAX + 1, "%s", text ? text : "");
 }
 
-void async_get_config(const char *name, struct async_config *config)
+static bool is_usual(const struct function_async *a)
 {
+	return a->attempts == FUNCTION_ATTEMPTS_DEFAULT &&
+		a->age_max_ms == FUNCTION_AGE_DEFAULT_MS && !a->on_success && !a->on_failure;
+}
+
+/* What it was deployed with. */
+static void take_deployed(const struct function *function, struct async_config *config)
+{
+	const struct function_async *a = &function->config->async;
+
+	config->attempts_max = a->attempts;
+	config->age_max_ms = a->age_max_ms;
+	config->backlog_max = a->backlog;
+	config->modified_ms = is_usual(a) ? 0 : function->modified_ms;
+	snprintf(config->on_success, sizeof(config->on_success), "%s",
+		a->on_success ? a->on_success : "");
+	snprintf(config->on_failure, sizeof(config->on_failure), "%s",
+		a->on_failure ? a->on_failure : "");
+}
+
+void async_get_config(const char *name, const char *qualifier, struct async_config *config)
+{
+	struct function *function = registry_find(name, qualifier);
 	DF_FREE char *key = config_key(name);
 	DF_FREE char *text = key ? state_get_setting(key) : NULL;
 	json_t *json = text ? json_loads(text, 0, NULL) : NULL;
 
-	*config = (struct async_config){
-		.attempts_max = ASYNC_ATTEMPTS_DEFAULT, .age_max_ms = ASYNC_AGE_DEFAULT_MS};
+	*config = (struct async_config){.attempts_max = FUNCTION_ATTEMPTS_DEFAULT,
+		.age_max_ms = FUNCTION_AGE_DEFAULT_MS,
+		.backlog_max = FUNCTION_BACKLOG_DEFAULT};
+	if (function)
+		take_deployed(function, config);
+	function_unref(function);
 	if (json_is_object(json)) {
 		config->attempts_max =
 			(unsigned int)json_integer_value(json_object_get(json, "attempts"));
@@ -121,7 +147,8 @@ static int put(const char *name, const char *qualifier, const struct call *call,
 
 	snprintf(function, sizeof(function), "%s%s%s", name, qualifier ? ":" : "",
 		qualifier ? qualifier : "");
-	async_get_config(name, &config);
+	async_get_config(name, qualifier, &config);
+	event.backlog_max = config.backlog_max;
 	event.attempts_max = config.attempts_max;
 	event.age_max_ms = config.age_max_ms;
 	return queue_put(async.queue, &event, NULL, err);
@@ -184,13 +211,13 @@ static void make_record(const struct queue_event *event, const struct ending *en
 static void find_destination(const struct queue_event *event, bool success,
 	char text[DESTINATION_MAX + 1])
 {
-	char name[FUNCTION_NAME_MAX + 1], qualifier[129];
+	char name[FUNCTION_NAME_MAX + 1], qualifier[129] = "";
 	struct async_config config;
 
 	text[0] = '\0';
 	if (!face_name(event->function, strlen(event->function), name, qualifier))
 		return;
-	async_get_config(name, &config);
+	async_get_config(name, *qualifier ? qualifier : NULL, &config);
 	snprintf(text, DESTINATION_MAX + 1, "%s", success ? config.on_success : config.on_failure);
 }
 
@@ -216,16 +243,19 @@ static void end_event(const struct queue_event *event, const struct ending *endi
 	struct destination destination;
 	struct queue_event_new next;
 	struct df_err err = {0};
-	bool send;
+	bool send, reply;
 	int error;
 
 	find_destination(event, ending->reason == QUEUE_ALIVE, text);
 	send = *text && destination_parse(text, &destination, &err) == 0;
-	if (send)
+	reply = send && destination_takes_reply(&destination, ending->reason == QUEUE_ALIVE);
+	if (send && !reply)
 		make_record(event, ending, &record);
 	send = send && !record.failed;
 	if (send)
-		destination_next(&destination, text, event, &record, &next);
+		destination_next(&destination, text, event,
+			reply ? ending->reply : df_str_text(&record),
+			reply ? ending->reply_bytes : record.length, &next);
 	error = store_end(event, ending, send ? &next : NULL);
 	if (error)
 		log_line(LOG_LEVEL_ERROR, "the end of event %s of %s could not be stored: %s",
@@ -269,6 +299,14 @@ static void judge(const struct queue_event *event, const struct function *functi
 			memcpy(copy, reply->reply.body, reply->reply.body_bytes);
 		ending.reply = copy;
 		ending.reply_bytes = copy ? reply->reply.body_bytes : 0;
+		/* What does not fit the queue can not be on its way to a destination. */
+		if (reply->result == CALL_OK && ending.reply_bytes > QUEUE_BODY_MAX) {
+			ending.reason = QUEUE_REFUSED;
+			ending.error =
+				"its reply is larger than replies of asynchronous events may be (64 MiB)";
+			ending.reply = NULL;
+			ending.reply_bytes = 0;
+		}
 		if (reply->result == CALL_OK)
 			end_event(event, &ending);
 		else

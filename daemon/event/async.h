@@ -11,9 +11,6 @@
 #include "daemon/event/destination.h"
 #include "daemon/dispatch/dispatch.h"
 
-#define ASYNC_ATTEMPTS_DEFAULT 3u
-#define ASYNC_AGE_DEFAULT_MS (6ull * 3600 * 1000)
-
 #define ASYNC_NETWORKS_MAX 64
 
 /* Opens the queue below the state directory and starts so many workers. Returns 0 or -errno with *err set. */
@@ -43,16 +40,20 @@ int async_put_marked(const char *name, const struct call *call, const struct que
 /* Forgets the events and settings of a name that was deleted. */
 void async_forget(const char *name);
 
-/* How a function's events are tried, and where their results go. Texts are destinations' (destination_parse); empty: none. */
+/*
+ * How a function's events are tried, and where their results go: what it was deployed with (struct function_async), unless Lambda's
+ * interface has set something else since. Texts are destinations' (destination_parse); empty: none.
+ */
 struct async_config {
 	unsigned int attempts_max;
-	uint64_t age_max_ms;
+	uint64_t age_max_ms, backlog_max;
 	char on_success[DESTINATION_MAX + 1], on_failure[DESTINATION_MAX + 1];
 	uint64_t modified_ms; /* 0: these are the defaults */
 };
 
-/* Never fails: what can not be read is the default. */
-void async_get_config(const char *name, struct async_config *config);
+/* `qualifier` is NULL or a version or alias. Never fails: what can not be read is the default. */
+void async_get_config(const char *name, const char *qualifier, struct async_config *config);
+/* For all versions of the name, in the place of what they were deployed with; the backlog is not changed. */
 int async_put_config(const char *name, const struct async_config *config, struct df_err *err)
 	__attribute__((warn_unused_result));
 int async_remove_config(const char *name, struct df_err *err) __attribute__((warn_unused_result));

@@ -63,7 +63,7 @@ static int make(enum destination_kind kind, const char *value, struct destinatio
 		[DESTINATION_WEBHOOK] = {destination_url_ok,
 			"an http or https URL without user and password"},
 		[DESTINATION_FILE] = {destination_file_ok,
-			"a relative file name without '..', and with the words {function}, {id} and {date} at most"},
+			"a file name without '..' and hidden parts, perhaps with words such as {function}, {id} and {date}"},
 	};
 	size_t length = strlen(value);
 
@@ -77,6 +77,13 @@ static int make(enum destination_kind kind, const char *value, struct destinatio
 	return 0;
 }
 
+/* The one place that says so, until there is one. */
+static int no_object(struct df_err *err)
+{
+	return df_err_set(err, -ENOTSUP,
+		"this dayflyd has no object store yet, so an object can not be a destination; use file, webhook or function");
+}
+
 int destination_parse(const char *text, struct destination *destination, struct df_err *err)
 {
 	const char *function = arn_function(text);
@@ -85,6 +92,8 @@ int destination_parse(const char *text, struct destination *destination, struct 
 		return make(DESTINATION_FUNCTION, function ? function : text + 9, destination, err);
 	if (df_starts_with(text, "file:"))
 		return make(DESTINATION_FILE, text + 5, destination, err);
+	if (df_starts_with(text, "object:"))
+		return no_object(err);
 	if (df_starts_with(text, "http://") || df_starts_with(text, "https://"))
 		return make(DESTINATION_WEBHOOK, text, destination, err);
 	return df_err_set(err, -EINVAL,
@@ -112,6 +121,8 @@ int destination_parse_json(const json_t *json, struct destination *destination, 
 			strlen(json_string_value(value)) == json_string_length(value))
 			return make(keys[i].kind, json_string_value(value), destination, err);
 	}
+	if (json_object_get(json, "object"))
+		return no_object(err);
 	return df_err_set(err, -EINVAL,
 		"a destination is a text, or an object with one of the keys 'function', 'webhook' and 'file'");
 }
@@ -243,18 +254,28 @@ void destination_record(struct df_str *record, const struct destination_outcome 
 	df_json_close(record, '}');
 }
 
+bool destination_takes_reply(const struct destination *destination, bool success)
+{
+	return success && destination->kind == DESTINATION_FILE;
+}
+
 void destination_next(const struct destination *destination, const char *text,
-	const struct queue_event *event, const struct df_str *record, struct queue_event_new *next)
+	const struct queue_event *event, const void *body, size_t body_bytes,
+	struct queue_event_new *next)
 {
 	bool to_function = destination->kind == DESTINATION_FUNCTION;
+	/* Words of its name. */
+	bool named = destination->kind == DESTINATION_FILE;
 
 	*next = (struct queue_event_new){
 		.kind = to_function ? QUEUE_EVENT : QUEUE_DELIVERY,
 		.function = to_function ? destination->value : event->function,
 		.request_id = event->request_id,
 		.target = to_function ? NULL : text,
-		.body = df_str_text(record),
-		.body_bytes = record->length,
+		.attributes = named ? event->attributes : NULL,
+		.attribute_bytes = named ? event->attribute_bytes : 0,
+		.body = body,
+		.body_bytes = body_bytes,
 		.attempts_max = to_function ? 0 : DELIVERY_ATTEMPTS,
 	};
 }

@@ -39,12 +39,12 @@ struct destination {
 
 /*
  * Parses "function:NAME[:QUALIFIER]", the ARN of a function (region and account are not looked at), "http://..." or "https://..." without user and
- * password, or "file:NAME". Returns 0 or -EINVAL with *err set.
+ * password, or "file:NAME". Returns 0, -EINVAL, or -ENOTSUP for a kind that there is not yet, with *err set.
  */
 int destination_parse(const char *text, struct destination *destination, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* The same from JSON: such a text, or {"function": NAME}, {"webhook": URL}, {"file": NAME}. Returns 0 or -EINVAL with *err set. */
+/* The same from JSON: such a text, or {"function": NAME}, {"webhook": URL}, {"file": NAME}. Returns the same. */
 int destination_parse_json(const json_t *json, struct destination *destination, struct df_err *err)
 	__attribute__((warn_unused_result));
 
@@ -70,11 +70,16 @@ struct destination_outcome {
  */
 void destination_record(struct df_str *record, const struct destination_outcome *outcome);
 
+/* What is sent there: the reply itself, or the record. A file of a function that succeeded holds what the function made. */
+bool destination_takes_reply(const struct destination *destination, bool success);
+
 /*
- * Describes the event that brings `record` there. `text` is the destination's text (for deliveries) and `function` whose event it was; all is borrowed, by *next too.
+ * Describes the event that brings `body` (see above) there. `text` is the destination's text (for deliveries) and *event the event that has ended; all is
+ * borrowed, by *next too.
  */
 void destination_next(const struct destination *destination, const char *text,
-	const struct queue_event *event, const struct df_str *record, struct queue_event_new *next);
+	const struct queue_event *event, const void *body, size_t body_bytes,
+	struct queue_event_new *next);
 
 /* A range of addresses; IPv4 ones as they are mapped into IPv6 (::ffff:a.b.c.d). */
 struct destination_network {
@@ -87,7 +92,7 @@ int destination_network_parse(const char *text, struct destination_network *netw
 	__attribute__((warn_unused_result));
 
 struct destination_settings {
-	int directory_fd; /* below which files are written; -1: none, file destinations are refused */
+	int directory_fd; /* below which files with relative names are written; -1: none, they are refused */
 	const struct destination_network
 		*allowed; /* addresses that webhooks may reach although they are not public */
 	size_t allowed_count;

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Destinations that are files. Every step below the directory is opened by the kernel's own rules (openat2: beneath it, through no symbolic link), so
+ * Destinations that are files: below the daemon's own directory, or, when the name is absolute, below the part of it before the first word, which
+ * must be there. Every step below that directory is opened by the kernel's own rules (openat2: beneath it, through no symbolic link), so
  * neither a name nor someone who writes into the directory can lead out of it.
  */
 #include "daemon/event/destination_private.h"
 
 #include "daemon/durable.h"
+#include "host/attributes.h"
 #include "host/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
+
+#define WORD_MAX 64u
 
 static bool part_ok(const char *part, size_t length)
 {
@@ -25,23 +31,19 @@ static bool part_ok(const char *part, size_t length)
 	return *part != '.';
 }
 
-/* The length of the known {word} that `text` begins with, 0 if there is none. */
+/* The length of the {word} that `text` begins with, 0 if it is none. */
 static size_t word_length(const char *text)
 {
-	static const char *const words[] = {"{function}", "{id}", "{date}"};
+	size_t length = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789._-");
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (df_starts_with(text, words[i]))
-			return strlen(words[i]);
-	}
-	return 0;
+	return length > 0 && length <= WORD_MAX && text[1 + length] == '}' ? length + 2 : 0;
 }
 
 bool destination_file_ok(const char *name)
 {
-	const char *start = name;
+	const char *start = *name == '/' ? name + 1 : name;
 
-	for (const char *at = name;; at++) {
+	for (const char *at = start;; at++) {
 		if (*at == '/' || *at == '\0') {
 			if (!part_ok(start, (size_t)(at - start)))
 				return false;
@@ -61,6 +63,18 @@ bool destination_file_ok(const char *name)
 	}
 }
 
+/* How many characters of an absolute name are the directory that must be there: what stands before the first word and the last part. */
+static size_t fixed_length(const char *name)
+{
+	size_t length = strcspn(name, "{");
+
+	if (*name != '/')
+		return 0;
+	while (name[length - 1] != '/')
+		length--;
+	return length;
+}
+
 /* A word's value, with nothing in it that means something in a name. */
 static void add_value(struct df_str *name, const char *value)
 {
@@ -74,32 +88,85 @@ static void add_value(struct df_str *name, const char *value)
 	}
 }
 
-static void expand(struct df_str *name, const char *pattern, const struct queue_event *event)
+static const char *attribute(const struct queue_event *event, const char *wanted)
+{
+	const char *name, *value;
+	size_t at = 0;
+
+	while (df_attributes_next(event->attributes, event->attribute_bytes, &at, &name, &value) >
+		0) {
+		if (strcmp(name, wanted) == 0)
+			return value;
+	}
+	return NULL;
+}
+
+/* Without the last ending: "a/b.tar.gz" is "a/b.tar". */
+static char *stem(const char *value)
+{
+	const char *slash = strrchr(value, '/'), *point = strrchr(value, '.');
+
+	if (!point || point == value || (slash && point <= slash + 1))
+		return strdup(value);
+	return strndup(value, (size_t)(point - value));
+}
+
+/* What a word stands for. To be freed; NULL: nothing. */
+static char *word_value(char *word, const struct queue_event *event)
 {
 	time_t seconds = (time_t)(event->put_ms / 1000);
+	const char *value;
 	char date[32] = "";
 	struct tm tm;
 
-	if (gmtime_r(&seconds, &tm))
-		strftime(date, sizeof(date), "%Y-%m-%d", &tm);
-	while (*pattern) {
-		size_t length = *pattern == '{' ? word_length(pattern) : 0;
-
-		if (length == 0)
-			df_str_add_bytes(name, pattern, 1);
-		else if (pattern[1] == 'f')
-			add_value(name, event->function);
-		else
-			add_value(name, pattern[1] == 'i' ? event->request_id : date);
-		pattern += length ? length : 1;
+	if (strcmp(word, "function") == 0)
+		return strdup(event->function);
+	if (strcmp(word, "id") == 0)
+		return strdup(event->request_id);
+	if (strcmp(word, "date") == 0) {
+		if (gmtime_r(&seconds, &tm))
+			strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+		return strdup(date);
 	}
+	value = attribute(event, word);
+	if (value || !df_ends_with(word, ".stem"))
+		return value ? strdup(value) : NULL;
+	word[strlen(word) - strlen(".stem")] = '\0';
+	value = attribute(event, word);
+	return value ? stem(value) : NULL;
 }
 
-static int open_part(int directory_fd, const char *name)
+static int expand(struct df_str *name, const char *pattern, const struct queue_event *event,
+	struct df_err *err)
+{
+	char word[WORD_MAX + 1];
+
+	while (*pattern) {
+		size_t length = *pattern == '{' ? word_length(pattern) : 0;
+		DF_FREE char *value = NULL;
+
+		if (length == 0) {
+			df_str_add_bytes(name, pattern++, 1);
+			continue;
+		}
+		memcpy(word, pattern + 1, length - 2);
+		word[length - 2] = '\0';
+		value = word_value(word, event);
+		if (!value || !*value)
+			return df_err_set(err, -EINVAL,
+				"the event has no attribute for %.*s, which the destination's name asks for",
+				(int)length, pattern);
+		add_value(name, value);
+		pattern += length;
+	}
+	return name->failed || !name->data ? df_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int open_part(int directory_fd, const char *name, uint64_t beneath)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = beneath | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 
 	return (int)syscall(SYS_openat2, directory_fd, name, &how, sizeof(how));
@@ -108,7 +175,7 @@ static int open_part(int directory_fd, const char *name)
 /* Opens the directory of `name`, making what is missing of it; *last is the name in it. `name` is changed. */
 static int open_directory(int top_fd, char *name, const char **last)
 {
-	DF_CLOSE int fd = open_part(top_fd, ".");
+	DF_CLOSE int fd = open_part(top_fd, ".", RESOLVE_BENEATH);
 
 	for (char *slash; fd >= 0 && (slash = strchr(name, '/')); name = slash + 1) {
 		int inner;
@@ -116,7 +183,7 @@ static int open_directory(int top_fd, char *name, const char **last)
 		*slash = '\0';
 		if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
 			return -errno;
-		inner = open_part(fd, name);
+		inner = open_part(fd, name, RESOLVE_BENEATH);
 		if (inner < 0)
 			return -errno;
 		close(fd);
@@ -126,34 +193,56 @@ static int open_directory(int top_fd, char *name, const char **last)
 	return fd < 0 ? -errno : df_take_fd(&fd);
 }
 
+/* The directory that the name begins in: that of an absolute name, or the one of the settings. */
+static int open_top(const struct destination_settings *settings, const char *name, size_t fixed,
+	struct df_err *err)
+{
+	DF_FREE char *path = strndup(name, fixed);
+	int fd;
+
+	if (!fixed) {
+		fd = settings->directory_fd < 0 ? -1
+						: fcntl(settings->directory_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			df_err_set(err, -EPERM, "there is no directory for file destinations");
+		return fd;
+	}
+	fd = path ? open_part(AT_FDCWD, path, 0) : -1;
+	if (fd < 0)
+		df_err_set(err, -errno,
+			"the directory %s of a file destination cannot be opened: %s%s",
+			path ? path : "", df_errno_text(errno),
+			errno == ELOOP ? "; symbolic links are not followed" : "");
+	return fd;
+}
+
+/* What a name or a link is to blame for stays so; a full disk, or a disk that is not mounted, does not. */
+static enum destination_result failure(int error)
+{
+	return error == -EINVAL || error == -EPERM || error == -ELOOP || error == -EXDEV ||
+			error == -ENOTDIR || error == -EISDIR || error == -ENAMETOOLONG
+		? DESTINATION_REFUSED
+		: DESTINATION_LATER;
+}
+
 enum destination_result destination_write_file(const struct destination_settings *settings,
 	const char *name, const struct queue_event *event, struct df_err *err)
 {
+	size_t fixed = fixed_length(name);
 	DF_STR struct df_str path = DF_STR_EMPTY;
+	DF_CLOSE int top = open_top(settings, name, fixed, err);
 	DF_CLOSE int fd = -1;
 	const char *last = NULL;
 	int error;
 
-	if (settings->directory_fd < 0) {
-		df_err_set(err, -EPERM,
-			"there is no directory for file destinations; name one in the daemon's settings");
-		return DESTINATION_REFUSED;
-	}
-	expand(&path, name, event);
-	if (path.failed || !path.data) {
-		df_err_set(err, -ENOMEM, "out of memory");
-		return DESTINATION_LATER;
-	}
-	fd = open_directory(settings->directory_fd, path.data, &last);
+	if (top < 0 || expand(&path, name + fixed, event, err))
+		return failure(err->code);
+	fd = open_directory(top, path.data, &last);
 	error = fd < 0 ? fd
 		       : durable_write(fd, last, event->body ? event->body : "", event->body_bytes);
 	if (error == 0)
 		return DESTINATION_DELIVERED;
 	df_err_set(err, error, "cannot write the file destination '%s': %s", name,
 		df_errno_text(error));
-	/* What a name or a link is to blame for stays so; a full disk does not. */
-	return error == -ELOOP || error == -EXDEV || error == -ENOTDIR || error == -EISDIR ||
-			error == -ENAMETOOLONG
-		? DESTINATION_REFUSED
-		: DESTINATION_LATER;
+	return failure(error);
 }

@@ -5,7 +5,7 @@
 
 #include "daemon/event/destination.h"
 
-/* Is this a file name with words that are known, relative, without empty, "." and ".." parts? */
+/* Is this a file name with {words}, relative or absolute, without empty, hidden, "." and ".." parts? */
 bool destination_file_ok(const char *name);
 
 /* Writes the event's body as the file that `name` makes of it. */

@@ -58,13 +58,16 @@ static void test_texts(void **state)
 		{"http://user@example.com/", NULL},
 		{"https://example.com/a b", NULL},
 		{"https://example.com/\r\nx: y", NULL},
-		{"file:/etc/passwd", NULL},
+		{"file:/srv/out/{name.stem}.webp", "file:/srv/out/{name.stem}.webp"},
+		{"file:/etc/../passwd", NULL},
+		{"file:/", NULL},
 		{"file:a/../b", NULL},
 		{"file:a//b", NULL},
 		{"file:./b", NULL},
 		{"file:.hidden", NULL},
 		{"file:a/", NULL},
-		{"file:{name}", NULL},
+		{"file:{Name}", NULL},
+		{"file:{}", NULL},
 		{"file:{id", NULL},
 		{"file:id}", NULL},
 	};
@@ -83,6 +86,20 @@ static void test_texts(void **state)
 			assert_string_equal(again, cases[i].again);
 		}
 	}
+}
+
+/* Known, and not there yet. */
+static void test_objects(void **state)
+{
+	struct destination destination;
+	struct df_err err = {0};
+	json_t *json = json_pack("{s:s}", "object", "thumbs/{key}");
+
+	(void)state;
+	assert_int_equal(destination_parse("object:thumbs/{key}", &destination, &err), -ENOTSUP);
+	assert_int_equal(destination_parse_json(json, &destination, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "object"));
+	json_decref(json);
 }
 
 static void json_is(const char *text, enum destination_kind kind, const char *value)
@@ -196,11 +213,11 @@ static void test_next(void **state)
 
 	(void)state;
 	df_str_add(&record, "{}");
-	destination_next(&function, NULL, &event, &record, &next);
+	destination_next(&function, NULL, &event, df_str_text(&record), record.length, &next);
 	assert_int_equal(next.kind, QUEUE_EVENT);
 	assert_string_equal(next.function, "g:live");
 	assert_null(next.target);
-	destination_next(&file, "file:{id}", &event, &record, &next);
+	destination_next(&file, "file:{id}", &event, df_str_text(&record), record.length, &next);
 	assert_int_equal(next.kind, QUEUE_DELIVERY);
 	assert_string_equal(next.function, "squeeze");
 	assert_string_equal(next.target, "file:{id}");
@@ -231,6 +248,37 @@ static void file_is(const char *name, const char *want)
 	assert_string_equal(text, want);
 	assert_int_equal(fstat(fd, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+/* In a directory of the host, with words that are the event's attributes. */
+static void test_files_by_words(void **state)
+{
+	static const char attributes[] = "name\0a/.b.jpg\0data.stem\0whole\0empty\0";
+	DF_FREE char *plain = df_format("file:%s/host/{name.stem}.webp", directory);
+	DF_FREE char *exact = df_format("file:%s/host/x-{data.stem}", directory);
+	DF_FREE char *missing = df_format("file:%s/host/{key}", directory);
+	DF_FREE char *empty = df_format("file:%s/host/{empty}", directory);
+	DF_FREE char *absent = df_format("file:%s/none/{id}", directory);
+	DF_FREE char *linked = df_format("file:%s/hostlink/{id}", directory);
+	DF_FREE char *host = df_path_join(directory, "host");
+	DF_FREE char *link = df_path_join(directory, "hostlink");
+	unsigned int status;
+
+	(void)state;
+	event.attributes = attributes;
+	event.attribute_bytes = sizeof(attributes);
+	assert_int_equal(mkdir(host, 0700), 0);
+	assert_int_equal(symlink(host, link), 0);
+	assert_int_equal(deliver(plain, &status), DESTINATION_DELIVERED);
+	file_is("host/a_.b.webp", "{\"a\": 1}\n");
+	assert_int_equal(deliver(exact, &status), DESTINATION_DELIVERED);
+	file_is("host/x-whole", "{\"a\": 1}\n");
+	assert_int_equal(deliver(missing, &status), DESTINATION_REFUSED);
+	assert_int_equal(deliver(empty, &status), DESTINATION_REFUSED);
+	assert_int_equal(deliver(absent, &status), DESTINATION_LATER);
+	assert_int_equal(deliver(linked, &status), DESTINATION_REFUSED);
+	event.attributes = NULL;
+	event.attribute_bytes = 0;
 }
 
 static void test_files(void **state)
@@ -459,6 +507,8 @@ int main(void)
 		cmocka_unit_test(test_large_payloads),
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files_by_words),
+		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_webhooks),
 		cmocka_unit_test(test_bounds),

@@ -266,6 +266,11 @@ static int begin_put(struct queue *queue, const struct store_new *next, bool quo
 		error = df_err_set(err, -EDQUOT,
 			"the queue is full: its events have %llu bytes; delete dead letters, or raise its limit",
 			(unsigned long long)queue->totals.bytes);
+	else if (quota && lane && event->backlog_max &&
+		lane->count + lane->taken + lane->reserved >= event->backlog_max)
+		error = df_err_set(err, -EDQUOT,
+			"%llu events of %s wait already, as many as its async.backlog allows; try again later",
+			(unsigned long long)event->backlog_max, event->function);
 	else if (!lane || lanes_reserve(lane) < 0)
 		error = df_err_set(err, -ENOMEM, "out of memory");
 	if (error == 0) {

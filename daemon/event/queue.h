@@ -88,6 +88,8 @@ struct queue_event_new {
 	size_t body_bytes;
 	unsigned int attempts_max; /* 1 to 1000; 0: 3, the first one and two retries */
 	uint64_t age_max_ms; /* 0: 6 h */
+	uint64_t
+		backlog_max; /* so many of the function's events may be ready or under way, this one too; 0: no limit */
 	const struct queue_mark *mark; /* or NULL */
 };
 
@@ -139,7 +141,7 @@ void queue_close(struct queue *queue);
 
 /*
  * Stores an event. On return with 0 it is on disk, and *id (may be NULL) is its number. Returns 0, -EINVAL (a member is out of range), -EFBIG (body or
- * attributes too large), -EDQUOT (the queue is full: events_max or bytes_max), -EEXIST (its mark has that value already), -ENOSPC (the disk is full), -EIO or
+ * attributes too large), -EDQUOT (the queue is full: events_max, bytes_max or backlog_max), -EEXIST (its mark has that value already), -ENOSPC (the disk is full), -EIO or
  * -ENOMEM, with *err set; nothing is stored then (after -EIO it may be).
  */
 int queue_put(struct queue *queue, const struct queue_event_new *event, uint64_t *id,

@@ -5,6 +5,7 @@
 #include "daemon/event/async.h"
 #include "daemon/clock.h"
 #include "daemon/function/freeze.h"
+#include "daemon/function/routes.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/state.h"
@@ -335,7 +336,10 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 		function_unref(function);
 		return DEPLOY_CONFLICT;
 	}
-	result = deploy_in_turn(function, deployment, err);
+	if (routes_check(function->config->name, function->config->triggers, err))
+		result = DEPLOY_CONFLICT;
+	else
+		result = deploy_in_turn(function, deployment, err);
 	end_turn(&turn);
 	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
 		log_line(LOG_LEVEL_INFO, "deployed %s, frozen after %.1f ms",
@@ -349,7 +353,7 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 static struct function *copy_of(const struct function *latest, const char *description,
 	struct df_err *err)
 {
-	json_t *json = function_config_json(latest->config);
+	json_t *json = function_config_json(latest->config, SECRETS_WHOLE);
 	struct function_config *config;
 	struct function *copy;
 

@@ -73,6 +73,15 @@ static int make_slot(const struct deployment *deployment, struct df_slot *slot, 
 		     : df_slot_seal(slot, slot->in_bytes, df_slot_window(config->reply_max), err);
 }
 
+static size_t count_words(char *const *words)
+{
+	size_t count = 0;
+
+	while (words[count])
+		count++;
+	return count;
+}
+
 /* The monitor's command line (monitor/options.c). */
 static char **make_words(const struct deploy_settings *settings,
 	const struct deployment *deployment, const char *root_path, const char *memory,
@@ -83,12 +92,9 @@ static char **make_words(const struct deploy_settings *settings,
 		settings->host_cache, "--kernel", settings->kernel_path,
 		config->raw_root ? "--raw-root" : "--root", root_path, "--program", config->program,
 		"--memory", memory, "--features", features, "--cwd", config->workdir};
-	size_t count = sizeof(fixed) / sizeof(fixed[0]), more = 0;
-	const char **words;
+	size_t count = sizeof(fixed) / sizeof(fixed[0]), more = count_words(config->command);
+	const char **words = calloc(FIXED_WORDS + more, sizeof(*words));
 
-	while (config->command[more])
-		more++;
-	words = calloc(FIXED_WORDS + more, sizeof(*words));
 	if (!words)
 		return NULL;
 	memcpy(words, fixed, sizeof(fixed));
@@ -98,6 +104,19 @@ static char **make_words(const struct deploy_settings *settings,
 	for (size_t i = 0; i < more; i++)
 		words[count++] = config->command[i];
 	return (char **)words;
+}
+
+/* The environment and the secrets; the strings are the configuration's. */
+static char **all_variables(const struct function_config *config)
+{
+	size_t plain = count_words(config->environment), secret = count_words(config->secrets);
+	char **all = calloc(plain + secret + 1, sizeof(*all));
+
+	if (all) {
+		memcpy(all, config->environment, plain * sizeof(*all));
+		memcpy(all + plain, config->secrets, secret * sizeof(*all));
+	}
+	return all;
 }
 
 static int start(const struct deploy_settings *settings, const struct deployment *deployment,
@@ -110,9 +129,11 @@ static int start(const struct deploy_settings *settings, const struct deployment
 		? make_words(settings, deployment, root_path, memory, features)
 		: NULL;
 
-	if (!words)
+	DF_FREE char **environment = all_variables(config);
+
+	if (!words || !environment)
 		return df_err_set(err, -ENOMEM, "out of memory");
-	return df_monitor_start(monitor, settings->monitor_path, words, config->environment, err);
+	return df_monitor_start(monitor, settings->monitor_path, words, environment, err);
 }
 
 static int send_start(const struct function_config *config, struct df_monitor *monitor,
@@ -156,6 +177,27 @@ static void split_report(const char *text, struct df_str *report, struct df_err 
 	}
 }
 
+/* Does it stand where the deployment wants it? */
+static int check_wait_point(const struct function_config *config, const struct df_ready *ready,
+	struct df_err *err)
+{
+	bool sdk = ready->wait_point == DF_WAIT_POINT_SDK;
+
+	if (config->wait == FUNCTION_WAIT_SDK && !sdk)
+		return df_err_set(err, -EINVAL,
+			"wait_point is sdk, but the program %s and did not call df_next_event()",
+			ready->wait_point == DF_WAIT_POINT_STDIO ? "asked for its standard input"
+								 : "ended");
+	if (config->wait == FUNCTION_WAIT_STDIO && ready->wait_point != DF_WAIT_POINT_STDIO)
+		return df_err_set(err, -EINVAL,
+			"wait_point is stdio, but the program %s and did not ask for its standard input",
+			sdk ? "called df_next_event()" : "ended");
+	if (config->mode == FUNCTION_WARM && !sdk)
+		return df_err_set(err, -EINVAL,
+			"mode warm is for programs that call df_next_event(); this one waits for standard input, which has an end");
+	return 0;
+}
+
 int freeze_program(const struct deploy_settings *settings, const struct deployment *deployment,
 	const char *root_path, int fd, struct df_ready *ready, struct df_str *output,
 	struct df_str *report, struct df_err *err)
@@ -181,6 +223,8 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 		df_str_add_bytes(output, slot.out + DF_OUT_LOG, ready->log_bytes);
 	if (!error && df_monitor_stop(&monitor, DF_MONITOR_GRACE_MS) != 0)
 		error = df_err_set(err, -EIO, "the monitor failed after it had frozen the program");
+	if (!error)
+		error = check_wait_point(config, ready, err);
 	/* What it says about itself is no fault of ours. */
 	if (error)
 		error = 1;

@@ -3,6 +3,7 @@
 #include "daemon/function/function.h"
 
 #include "daemon/dispatch/dispatch.h"
+#include "daemon/function/routes.h"
 #include "daemon/metrics.h"
 
 #include <errno.h>
@@ -250,6 +251,8 @@ int registry_put(struct function *function)
 	} else {
 		error = -ENOMEM;
 	}
+	if (!error && strcmp(function->version, FUNCTION_LATEST) == 0)
+		error = routes_set(function->config->name, function->config->triggers);
 	pthread_mutex_unlock(&registry.lock);
 	if (old)
 		let_go(old);
@@ -278,6 +281,8 @@ bool registry_remove(const char *text, const char *version)
 	}
 	if (name)
 		drop_if_empty(name);
+	if (count && (!version || strcmp(version, FUNCTION_LATEST) == 0))
+		(void)!routes_set(text, NULL);
 	pthread_mutex_unlock(&registry.lock);
 	for (size_t i = 0; i < count; i++)
 		let_go(gone[i]);
@@ -408,6 +413,7 @@ void registry_list_free(struct function **list)
 
 void registry_init(void)
 {
+	routes_init();
 	for (size_t i = 0; i < REGISTRY_BUCKETS; i++)
 		LIST_INIT(&registry.bucket[i]);
 }
@@ -424,4 +430,5 @@ void registry_deinit(void)
 		}
 	}
 	registry.functions = 0;
+	routes_deinit();
 }

@@ -27,14 +27,37 @@
 #define FUNCTION_LATEST "$LATEST"
 
 #define FUNCTION_MEMORY_DEFAULT (512ull << 20)
-#define FUNCTION_MEMORY_MIN (4ull << 20)
+#define FUNCTION_MEMORY_MIN (1ull << 20)
 #define FUNCTION_MEMORY_MAX (64ull << 30)
 #define FUNCTION_TIMEOUT_DEFAULT_MS 3000u
-#define FUNCTION_TIMEOUT_MAX_MS 900000u
+#define FUNCTION_TIMEOUT_MAX_MS 3600000u
 #define FUNCTION_CONCURRENCY_DEFAULT 16u
 #define FUNCTION_CONCURRENCY_MAX 1000u
 #define FUNCTION_BODY_DEFAULT (6ull << 20)
 #define FUNCTION_LIST_MAX 256u /* words of a command, variables of an environment */
+#define FUNCTION_SECRET_MAX 65536u /* bytes of a secret */
+#define FUNCTION_WAITING_MAX 100000u
+#define FUNCTION_LOG_DEFAULT (10ull << 20)
+#define FUNCTION_LOG_AGE_DEFAULT_MS (7ull * 24 * 3600 * 1000)
+#define FUNCTION_ATTEMPTS_DEFAULT 3u
+#define FUNCTION_AGE_DEFAULT_MS (6ull * 3600 * 1000)
+#define FUNCTION_BACKLOG_DEFAULT 10000u
+
+enum function_mode {
+	FUNCTION_FRESH, /* every event gets a pristine instance */
+	FUNCTION_WARM, /* an instance goes on from event to event until one fails (docs/sdk.md) */
+};
+
+/* Where the program must have been frozen. */
+enum function_wait { FUNCTION_WAIT_ANY, FUNCTION_WAIT_STDIO, FUNCTION_WAIT_SDK };
+
+/* How events that nobody waits for are tried, and where their results go. */
+struct function_async {
+	unsigned int attempts; /* in all */
+	uint64_t age_max_ms;
+	uint64_t backlog; /* events that wait on disk, at most */
+	char *on_success, *on_failure; /* texts of destinations (destination_parse), or NULL */
+};
 
 /* How a function is made and limited. All strings are its own; lists have a NULL at the end. */
 struct function_config {
@@ -43,24 +66,36 @@ struct function_config {
 	char **command; /* argv[0] and arguments */
 	char *program; /* path of the executable in the root image */
 	char **environment; /* "NAME=VALUE" */
+	char **secrets; /* variables as well, but never shown: "NAME=VALUE" */
 	char *features; /* "core,files,tmp,...": what the kernel has */
 	char *workdir;
 	char *reply_type; /* content-type of replies that name none */
-	json_t *triggers; /* JSON list (trigger/trigger.h), or NULL */
 	char *lambda; /* JSON object: what Lambda's clients gave that dayfly only keeps (Role, Runtime, ...), or NULL */
 	bool raw_root; /* the root image is the static executable itself (no feature files) */
 	uint64_t memory_bytes;
 	unsigned int timeout_ms, boot_timeout_ms;
 	unsigned int concurrency; /* instances, at most */
+	unsigned int waiting_max; /* callers that wait beyond `concurrency` */
 	uint64_t body_max, reply_max; /* bytes */
+	uint64_t log_max, log_age_ms; /* kept of its log: bytes, time */
+	enum function_mode mode;
+	enum function_wait wait;
+	struct function_async async;
+	json_t *triggers; /* an array of {KIND: {...}}, checked (trigger/trigger.h); never NULL */
 };
 
-/* From JSON as docs/reference-http.md has it. Unknown keys are refused. Returns 0 or -EINVAL with *err set. */
+/*
+ * From JSON as docs/reference-http.md has it. Unknown keys are refused. Returns 0, -EINVAL, or -ENOTSUP for what this daemon does not
+ * have (a trigger, a destination), with *err set.
+ */
 int function_config_parse(const char *name, const json_t *json, struct function_config **config,
 	struct df_err *err) __attribute__((warn_unused_result));
 
-/* The same JSON again, a new reference; NULL without memory. */
-json_t *function_config_json(const struct function_config *config)
+/* What stands in the place of secrets: their names, or what they are (for the state directory, and to deploy it again). */
+enum function_secrets { SECRETS_NAMED, SECRETS_WHOLE };
+
+/* The same JSON again, a new reference; NULL without memory. With SECRETS_NAMED it can be shown, and is no deployment. */
+json_t *function_config_json(const struct function_config *config, enum function_secrets secrets)
 	__attribute__((warn_unused_result));
 
 void function_config_free(struct function_config *config);

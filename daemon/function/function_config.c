@@ -2,6 +2,7 @@
 /* How a function is made and limited, as JSON and back: see function.h and docs/reference-http.md. */
 #include "daemon/function/function.h"
 
+#include "daemon/event/destination.h"
 #include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
 #include "host/slot.h"
@@ -23,6 +24,14 @@ static void free_list(char **list)
 	free(list);
 }
 
+/* Nothing of them stays in memory that is used again. */
+static void free_secrets(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		explicit_bzero(list[i], strlen(list[i]));
+	free_list(list);
+}
+
 void function_config_free(struct function_config *config)
 {
 	if (!config)
@@ -32,10 +41,13 @@ void function_config_free(struct function_config *config)
 	free_list(config->command);
 	free(config->program);
 	free_list(config->environment);
+	free_secrets(config->secrets);
 	free(config->features);
 	free(config->workdir);
 	free(config->reply_type);
 	free(config->lambda);
+	free(config->async.on_success);
+	free(config->async.on_failure);
 	json_decref(config->triggers);
 	free(config);
 }
@@ -146,45 +158,138 @@ static int read_features(const json_t *value, char **into, struct df_err *err)
 	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
 }
 
-static int read_environment(const json_t *value, char ***into, struct df_err *err)
+/* "NAME=VALUE" for each member of an object, behind what is in `into` already. */
+static int read_variables(const char *key, const json_t *value, size_t longest, char **into,
+	struct df_err *err)
 {
 	json_t *object = (json_t *)value, *item;
 	const char *name;
+	size_t at = 0;
+
+	while (into[at])
+		at++;
+	json_object_foreach(object, name, item)
+	{
+		if (!json_is_string(item) || !*name || strchr(name, '=') ||
+			strlen(json_string_value(item)) != json_string_length(item) ||
+			json_string_length(item) > longest)
+			return wrong(key, "an object of strings", err);
+		into[at] = df_format("%s=%s", name, json_string_value(item));
+		if (!into[at++])
+			return df_err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int read_environment(const json_t *value, char ***into, struct df_err *err)
+{
 	size_t at = 0;
 
 	if (!json_is_object(value) || json_object_size(value) > FUNCTION_LIST_MAX - 2)
 		return wrong("environment", "an object of at most 254 strings", err);
 	free_list(*into);
 	*into = calloc(json_object_size(value) + 3, sizeof(**into));
+	if (*into && !json_object_get(value, "PATH"))
+		(*into)[at++] = strdup(BASE_ENVIRONMENT);
+	if (*into && !json_object_get(value, "HOME"))
+		(*into)[at++] = strdup("HOME=/root");
+	if (!*into || (at > 0 && !(*into)[0]) || (at > 1 && !(*into)[1]))
+		return df_err_set(err, -ENOMEM, "out of memory");
+	return read_variables("environment", value, SIZE_MAX, *into, err);
+}
+
+static int read_secrets(const json_t *value, char ***into, struct df_err *err)
+{
+	if (!json_is_object(value) || json_object_size(value) > FUNCTION_LIST_MAX)
+		return wrong("secrets", "an object of at most 256 strings", err);
+	free_secrets(*into);
+	*into = calloc(json_object_size(value) + 1, sizeof(**into));
 	if (!*into)
 		return df_err_set(err, -ENOMEM, "out of memory");
-	if (!json_object_get(value, "PATH"))
-		(*into)[at++] = strdup(BASE_ENVIRONMENT);
-	if (!json_object_get(value, "HOME"))
-		(*into)[at++] = strdup("HOME=/root");
-	json_object_foreach(object, name, item)
-	{
-		if (!json_is_string(item) || !*name || strchr(name, '=') ||
-			strlen(json_string_value(item)) != json_string_length(item))
-			return wrong("environment", "an object of strings", err);
-		(*into)[at++] = df_format("%s=%s", name, json_string_value(item));
+	return read_variables("secrets", value, FUNCTION_SECRET_MAX, *into, err);
+}
+
+/* In the order of their enums. */
+static const char *const modes[] = {"fresh", "warm", NULL};
+static const char *const wait_points[] = {"any", "stdio", "sdk", NULL};
+
+static int read_word(const char *key, const json_t *value, const char *const *words, int *into,
+	struct df_err *err)
+{
+	const char *text = json_string_value(value);
+
+	for (int i = 0; text && words[i]; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*into = i;
+			return 0;
+		}
 	}
-	for (size_t i = 0; i < at; i++) {
-		if (!(*into)[i])
-			return df_err_set(err, -ENOMEM, "out of memory");
+	return df_err_set(err, -EINVAL, "%s must be %s, %s%s%s", key, words[0],
+		words[2] ? words[1] : "or ", words[2] ? " or " : words[1],
+		words[2] ? words[2] : "");
+}
+
+static int read_async(const json_t *value, struct function_async *async, struct df_err *err)
+{
+	json_t *object = (json_t *)value, *item;
+	const char *key;
+	int error = 0;
+
+	if (!json_is_object(value))
+		return wrong("async", "an object", err);
+	json_object_foreach(object, key, item)
+	{
+		if (strcmp(key, "attempts") == 0)
+			error = read_small("async.attempts", item, (struct range){1, 100},
+				&async->attempts, err);
+		else if (strcmp(key, "max_age") == 0)
+			error = read_number("async.max_age", item,
+				(struct range){1, 14ull * 24 * 3600 * 1000}, &async->age_max_ms,
+				err);
+		else if (strcmp(key, "backlog") == 0)
+			error = read_number("async.backlog", item, (struct range){1, 10000000},
+				&async->backlog, err);
+		else
+			error = df_err_set(err, -EINVAL, "async.%s is no key of a deployment", key);
+		if (error)
+			return error;
 	}
 	return 0;
 }
 
-static int read_mode(const json_t *value, struct df_err *err)
+static int read_destination(const json_t *value, char **into, struct df_err *err)
 {
-	const char *mode = json_string_value(value);
+	struct destination destination;
+	int error = destination_parse_json(value, &destination, err);
 
-	if (mode && strcmp(mode, "fresh") == 0)
-		return 0;
-	if (mode && strcmp(mode, "warm") == 0)
-		return df_err_set(err, -ENOTSUP, "mode warm is not there yet; leave it out");
-	return wrong("mode", "fresh", err);
+	if (error)
+		return error;
+	free(*into);
+	*into = destination_text(&destination);
+	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int read_destinations(const json_t *value, struct function_async *async, struct df_err *err)
+{
+	json_t *object = (json_t *)value, *item;
+	const char *key;
+	int error = 0;
+
+	if (!json_is_object(value))
+		return wrong("destinations", "an object", err);
+	json_object_foreach(object, key, item)
+	{
+		if (strcmp(key, "success") == 0)
+			error = read_destination(item, &async->on_success, err);
+		else if (strcmp(key, "failure") == 0)
+			error = read_destination(item, &async->on_failure, err);
+		else
+			error = df_err_set(err, -EINVAL,
+				"destinations.%s is no key of a deployment", key);
+		if (error)
+			return error;
+	}
+	return 0;
 }
 
 static int read_triggers(const json_t *value, json_t **into, struct df_err *err)
@@ -193,13 +298,47 @@ static int read_triggers(const json_t *value, json_t **into, struct df_err *err)
 
 	if (error)
 		return error;
+	json_decref(*into);
 	*into = json_deep_copy(value);
 	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+/* 1: it is none of these. */
+static int read_limit(struct function_config *c, const char *key, const json_t *value,
+	struct df_err *err)
+{
+	const struct {
+		const char *key;
+		struct range range;
+		uint64_t *wide; /* or */
+		unsigned int *small;
+	} limits[] = {
+		{"memory", {FUNCTION_MEMORY_MIN, FUNCTION_MEMORY_MAX}, &c->memory_bytes, NULL},
+		{"timeout", {1, FUNCTION_TIMEOUT_MAX_MS}, NULL, &c->timeout_ms},
+		{"boot_timeout", {1, FUNCTION_TIMEOUT_MAX_MS}, NULL, &c->boot_timeout_ms},
+		{"concurrency", {1, FUNCTION_CONCURRENCY_MAX}, NULL, &c->concurrency},
+		{"waiting", {0, FUNCTION_WAITING_MAX}, NULL, &c->waiting_max},
+		{"body_max", {0, BODY_MAX_MAX}, &c->body_max, NULL},
+		{"reply_max", {1, BODY_MAX_MAX}, &c->reply_max, NULL},
+		{"log_max", {4096, 1ull << 30}, &c->log_max, NULL},
+		{"log_age", {1000, 3660ull * 24 * 3600 * 1000}, &c->log_age_ms, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (strcmp(key, limits[i].key) != 0)
+			continue;
+		return limits[i].wide
+			? read_number(key, value, limits[i].range, limits[i].wide, err)
+			: read_small(key, value, limits[i].range, limits[i].small, err);
+	}
+	return 1;
 }
 
 static int read_key(struct function_config *c, const char *key, const json_t *value,
 	struct df_err *err)
 {
+	int error;
+
 	if (strcmp(key, "command") == 0)
 		return read_command(value, &c->command, err);
 	if (strcmp(key, "program") == 0)
@@ -216,31 +355,25 @@ static int read_key(struct function_config *c, const char *key, const json_t *va
 		return read_text(key, value, &c->reply_type, err);
 	if (strcmp(key, "lambda") == 0)
 		return read_text(key, value, &c->lambda, err);
+	if (strcmp(key, "secrets") == 0)
+		return read_secrets(value, &c->secrets, err);
+	if (strcmp(key, "mode") == 0)
+		return read_word(key, value, modes, (int *)&c->mode, err);
+	if (strcmp(key, "wait_point") == 0)
+		return read_word(key, value, wait_points, (int *)&c->wait, err);
+	if (strcmp(key, "async") == 0)
+		return read_async(value, &c->async, err);
+	if (strcmp(key, "destinations") == 0)
+		return read_destinations(value, &c->async, err);
 	if (strcmp(key, "triggers") == 0)
 		return read_triggers(value, &c->triggers, err);
-	if (strcmp(key, "mode") == 0)
-		return read_mode(value, err);
 	if (strcmp(key, "raw_root") == 0) {
 		c->raw_root = json_is_true(value);
 		return json_is_boolean(value) ? 0 : wrong(key, "true or false", err);
 	}
-	if (strcmp(key, "memory") == 0)
-		return read_number(key, value,
-			(struct range){FUNCTION_MEMORY_MIN, FUNCTION_MEMORY_MAX}, &c->memory_bytes,
-			err);
-	if (strcmp(key, "timeout") == 0)
-		return read_small(key, value, (struct range){1, FUNCTION_TIMEOUT_MAX_MS},
-			&c->timeout_ms, err);
-	if (strcmp(key, "boot_timeout") == 0)
-		return read_small(key, value, (struct range){1, FUNCTION_TIMEOUT_MAX_MS},
-			&c->boot_timeout_ms, err);
-	if (strcmp(key, "concurrency") == 0)
-		return read_small(key, value, (struct range){1, FUNCTION_CONCURRENCY_MAX},
-			&c->concurrency, err);
-	if (strcmp(key, "body_max") == 0)
-		return read_number(key, value, (struct range){0, BODY_MAX_MAX}, &c->body_max, err);
-	if (strcmp(key, "reply_max") == 0)
-		return read_number(key, value, (struct range){1, BODY_MAX_MAX}, &c->reply_max, err);
+	error = read_limit(c, key, value, err);
+	if (error <= 0)
+		return error;
 	return df_err_set(err, -EINVAL, "%s is no key of a deployment", key);
 }
 
@@ -251,6 +384,8 @@ static int set_defaults(struct function_config *c, const char *name)
 	c->workdir = strdup("/");
 	c->reply_type = strdup("application/octet-stream");
 	c->environment = calloc(3, sizeof(*c->environment));
+	c->secrets = calloc(1, sizeof(*c->secrets));
+	c->triggers = json_array();
 	if (c->environment) {
 		c->environment[0] = strdup(BASE_ENVIRONMENT);
 		c->environment[1] = strdup("HOME=/root");
@@ -259,9 +394,15 @@ static int set_defaults(struct function_config *c, const char *name)
 	c->timeout_ms = FUNCTION_TIMEOUT_DEFAULT_MS;
 	c->boot_timeout_ms = 30000;
 	c->concurrency = FUNCTION_CONCURRENCY_DEFAULT;
+	c->waiting_max = FUNCTION_WAITING_MAX;
 	c->body_max = c->reply_max = FUNCTION_BODY_DEFAULT;
+	c->log_max = FUNCTION_LOG_DEFAULT;
+	c->log_age_ms = FUNCTION_LOG_AGE_DEFAULT_MS;
+	c->async = (struct function_async){.attempts = FUNCTION_ATTEMPTS_DEFAULT,
+		.age_max_ms = FUNCTION_AGE_DEFAULT_MS,
+		.backlog = FUNCTION_BACKLOG_DEFAULT};
 	return c->name && c->features && c->workdir && c->reply_type && c->environment &&
-			c->environment[0] && c->environment[1]
+			c->secrets && c->triggers && c->environment[0] && c->environment[1]
 		? 0
 		: -ENOMEM;
 }
@@ -314,19 +455,28 @@ int function_config_parse(const char *name, const json_t *json, struct function_
 
 /* --- writing --- */
 
-static json_t *environment_json(const struct function_config *c)
+static json_t *variables_json(char *const *variables)
 {
 	json_t *object = json_object();
 
-	for (size_t i = 0; c->environment[i]; i++) {
-		const char *equals = strchr(c->environment[i], '=');
-		DF_FREE char *name =
-			strndup(c->environment[i], (size_t)(equals - c->environment[i]));
+	for (size_t i = 0; variables[i]; i++) {
+		const char *equals = strchr(variables[i], '=');
 
-		if (!name || json_object_set_new(object, name, json_string(equals + 1)))
+		if (json_object_setn_new(object, variables[i], (size_t)(equals - variables[i]),
+			    json_string(equals + 1)))
 			break;
 	}
 	return object;
+}
+
+static json_t *names_json(char *const *variables)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; variables[i]; i++)
+		(void)json_array_append_new(list,
+			json_stringn(variables[i], strcspn(variables[i], "=")));
+	return list;
 }
 
 static json_t *words_json(char *const *words)
@@ -351,21 +501,40 @@ static json_t *features_json(const char *features)
 	return list;
 }
 
-json_t *function_config_json(const struct function_config *c)
+static json_t *async_json(const struct function_async *async)
 {
-	json_t *json =
-		json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:b, s:I, s:i, s:i, s:i, s:I, s:I}",
-			"command", words_json(c->command), "program", c->program, "environment",
-			environment_json(c), "features", features_json(c->features), "workdir",
-			c->workdir, "reply_type", c->reply_type, "raw_root", c->raw_root, "memory",
-			(json_int_t)c->memory_bytes, "timeout", (int)c->timeout_ms, "boot_timeout",
-			(int)c->boot_timeout_ms, "concurrency", (int)c->concurrency, "body_max",
-			(json_int_t)c->body_max, "reply_max", (json_int_t)c->reply_max);
+	return json_pack("{s:i, s:I, s:I}", "attempts", (int)async->attempts, "max_age",
+		(json_int_t)async->age_max_ms, "backlog", (json_int_t)async->backlog);
+}
 
+static json_t *limits_json(const struct function_config *c)
+{
+	return json_pack("{s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "memory",
+		(json_int_t)c->memory_bytes, "timeout", (int)c->timeout_ms, "boot_timeout",
+		(int)c->boot_timeout_ms, "concurrency", (int)c->concurrency, "waiting",
+		(int)c->waiting_max, "body_max", (json_int_t)c->body_max, "reply_max",
+		(json_int_t)c->reply_max, "log_max", (json_int_t)c->log_max, "log_age",
+		(json_int_t)c->log_age_ms);
+}
+
+json_t *function_config_json(const struct function_config *c, enum function_secrets secrets)
+{
+	json_t *json = json_pack(
+		"{s:o, s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:s, s:o, s:{s:s*, s:s*}, s:O}",
+		"command", words_json(c->command), "program", c->program, "environment",
+		variables_json(c->environment), "secrets",
+		secrets == SECRETS_WHOLE ? variables_json(c->secrets) : names_json(c->secrets),
+		"features", features_json(c->features), "workdir", c->workdir, "reply_type",
+		c->reply_type, "raw_root", c->raw_root, "mode", modes[c->mode], "wait_point",
+		wait_points[c->wait], "async", async_json(&c->async), "destinations", "success",
+		c->async.on_success, "failure", c->async.on_failure, "triggers", c->triggers);
+
+	if (json && json_object_update_new(json, limits_json(c))) {
+		json_decref(json);
+		return NULL;
+	}
 	if (json && c->description)
 		(void)json_object_set_new(json, "description", json_string(c->description));
-	if (json && json_array_size(c->triggers))
-		(void)json_object_set(json, "triggers", c->triggers);
 	if (json && c->lambda)
 		(void)json_object_set_new(json, "lambda", json_string(c->lambda));
 	return json;

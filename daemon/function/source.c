@@ -6,7 +6,7 @@
 #include "host/path.h"
 #include "host/str.h"
 #include "image/erofs.h"
-#include "image/manifest.h"
+#include "image/manifest_json.h"
 #include "image/store.h"
 
 #include <errno.h>
@@ -48,47 +48,18 @@ static int find_program(const struct manifest *m, const char *root_path, char **
 	return error ? df_err_set(err, -EINVAL, "%s was not found on PATH in the image", typed) : 0;
 }
 
-static json_t *words_json(const struct manifest_list *list)
+static json_t *make_config(const struct manifest *m, const char *program, struct df_err *err)
 {
-	json_t *array = json_array();
+	json_t *json = manifest_json(m, err), *command = json_array();
 
-	for (size_t i = 0; i < list->count; i++)
-		(void)json_array_append_new(array, json_string(list->items[i]));
-	return array;
-}
-
-static json_t *features_json(uint32_t features)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; manifest_feature_names[i]; i++) {
-		if (features & (1u << i))
-			(void)json_array_append_new(array, json_string(manifest_feature_names[i]));
+	for (size_t i = 0; i < m->command.count; i++)
+		(void)json_array_append_new(command, json_string(m->command.items[i]));
+	if (!json || json_object_set_new(json, "command", command) ||
+		json_object_set_new(json, "program", json_string(program))) {
+		json_decref(json);
+		return NULL;
 	}
-	return array;
-}
-
-static json_t *environment_json(const struct manifest_pairs *pairs)
-{
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < pairs->count; i++)
-		(void)json_object_set_new(object, pairs->items[i].name,
-			json_string(pairs->items[i].value));
-	return object;
-}
-
-static json_t *make_config(const struct manifest *m, const char *program)
-{
-	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"command", words_json(&m->command), "program", program, "raw_root",
-		!(m->features & MANIFEST_FILES), "features", features_json(m->features),
-		"environment", environment_json(&m->environment), "workdir", m->workdir,
-		"reply_type", m->reply_type, "memory", (json_int_t)m->memory_bytes, "timeout",
-		(json_int_t)m->timeout_ms, "boot_timeout", (json_int_t)m->boot_timeout_ms,
-		"concurrency", (json_int_t)m->concurrency, "body_max",
-		(json_int_t)m->limits.request_bytes, "reply_max",
-		(json_int_t)m->limits.reply_bytes);
+	return json;
 }
 
 static int read_manifest(struct image_store *store, const struct image_info *image,
@@ -104,16 +75,15 @@ static int read_manifest(struct image_store *store, const struct image_info *ima
 		error = manifest_parse(text, length, image->name, &m, err);
 	if (error)
 		return error;
-	if (m.secrets.count)
-		error = df_err_set(err, -ENOTSUP,
-			"the image asks for secrets, which only `dayfly deploy` can give it");
-	if (!error)
-		error = find_program(&m, source->root_path, &program, err);
+	error = find_program(&m, source->root_path, &program, err);
 	if (!error) {
-		source->config = make_config(&m, program);
+		source->config = make_config(&m, program, err);
+		source->secrets = json_array();
 		if (!source->config)
-			error = df_err_set(err, -ENOMEM, "out of memory");
+			error = err->code ? err->code : df_err_set(err, -ENOMEM, "out of memory");
 	}
+	for (size_t i = 0; !error && i < m.secrets.count; i++)
+		(void)json_array_append_new(source->secrets, json_string(m.secrets.items[i].name));
 	manifest_deinit(&m);
 	return error;
 }
@@ -146,5 +116,21 @@ void source_deinit(struct source *source)
 {
 	free(source->root_path);
 	json_decref(source->config);
+	json_decref(source->secrets);
 	*source = (struct source){.root_path = NULL};
+}
+
+int source_check_secrets(const struct source *source, const json_t *deployment, struct df_err *err)
+{
+	const json_t *given = json_object_get(deployment, "secrets"), *name;
+	size_t index;
+
+	json_array_foreach(source->secrets, index, name)
+	{
+		if (!json_object_get(given, json_string_value(name)))
+			return df_err_set(err, -EINVAL,
+				"the image asks for the secret %s; deploy it with --secret %s=FILE",
+				json_string_value(name), json_string_value(name));
+	}
+	return 0;
 }

@@ -3,6 +3,7 @@
 #include "daemon/http/faces.h"
 
 #include "daemon/event/async.h"
+#include "daemon/function/routes.h"
 #include "daemon/http/connection.h"
 #include "daemon/http/http_request.h"
 #include "daemon/metrics.h"
@@ -279,6 +280,32 @@ static enum MHD_Result invoke(struct request *request)
 	return result;
 }
 
+/* Paths that triggers have given to functions: whatever no other table knows comes here. */
+static enum MHD_Result invoke_route(struct request *request)
+{
+	char name[FUNCTION_NAME_MAX + 1];
+	struct function *function = NULL;
+	enum MHD_Result result;
+	const char *rest;
+
+	switch (routes_find(request->target, request->method, name, &rest)) {
+	case ROUTE_METHOD:
+		return http_send_error(request, MHD_HTTP_METHOD_NOT_ALLOWED, "MethodNotAllowed",
+			"%s does not take %s here", name, request->method);
+	case ROUTE_FOUND:
+		function = registry_find(name, NULL);
+		break;
+	default:
+		break;
+	}
+	if (!function)
+		return http_send_error(request, MHD_HTTP_NOT_FOUND, "NotFound",
+			"there is nothing at %.200s", request->path);
+	result = call_named(request, function, rest);
+	function_unref(function);
+	return result;
+}
+
 static enum MHD_Result show_metrics(struct request *request)
 {
 	DF_STR struct df_str text = DF_STR_EMPTY;
@@ -300,5 +327,10 @@ const struct route face_invoke[] = {
 	{"*", "/fn/**", FACE_BOTH | ACCESS_INVOKE, invoke},
 	{"GET HEAD", "/metrics", FACE_BOTH | ACCESS_METRICS, show_metrics},
 	{"GET HEAD", "/healthz", FACE_BOTH, show_health},
+	{0},
+};
+
+const struct route face_routes[] = {
+	{"*", HTTP_REST, FACE_BOTH, invoke_route},
 	{0},
 };

@@ -3,7 +3,9 @@
 #include "daemon/http/faces.h"
 
 #include "daemon/clock.h"
+#include "daemon/event/async.h"
 #include "daemon/function/deploy.h"
+#include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/function/source.h"
 #include "daemon/state.h"
@@ -44,7 +46,7 @@ static json_t *calls_json(struct function *function)
 static json_t *function_json(struct function *f)
 {
 	char time[CLOCK_TEXT_BYTES], url[256];
-	json_t *json = function_config_json(f->config);
+	json_t *json = function_config_json(f->config, SECRETS_NAMED);
 
 	snprintf(url, sizeof(url), "%s/fn/%s%s%s", http_url(), f->config->name,
 		strcmp(f->version, FUNCTION_LATEST) == 0 ? "" : ":",
@@ -214,6 +216,7 @@ static int take_stored(json_t *json, struct source *source, struct df_err *err)
 	if (!error) {
 		(void)json_object_del(json, "image_name");
 		(void)json_object_update_missing(json, source->config);
+		error = source_check_secrets(source, json, err);
 	}
 	return error == -ENOENT ? df_err_set(err, -EINVAL, "%s", err->text) : error;
 }
@@ -278,6 +281,17 @@ static enum MHD_Result answer_deploy(struct request *request, const char *name,
 	return sent;
 }
 
+/* What Lambda's interface has set about asynchronous events ends with a deployment that says it itself. */
+static enum deploy_result deploy_all(const struct deployment *deployment, const char *name,
+	struct df_err *err)
+{
+	enum deploy_result result = deploy(deployment, err);
+
+	if ((result == DEPLOY_MADE || result == DEPLOY_REPLACED) && async_remove_config(name, err))
+		log_line(LOG_LEVEL_WARNING, "%s: %s", name, err->text);
+	return result;
+}
+
 static enum MHD_Result deploy_json(struct request *request, const char *name, json_t *json)
 {
 	DF_FREE unsigned char *event = NULL;
@@ -302,7 +316,8 @@ static enum MHD_Result deploy_json(struct request *request, const char *name, js
 	} else {
 		deployment.image = source.root_path;
 		deployment.event = event;
-		result = answer_deploy(request, name, &deployment, deploy(&deployment, &err), &err);
+		result = answer_deploy(request, name, &deployment,
+			deploy_all(&deployment, name, &err), &err);
 	}
 	source_deinit(&source);
 	return result;

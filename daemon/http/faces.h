@@ -7,6 +7,7 @@
 #include "daemon/http/http.h"
 
 extern const struct route face_invoke[]; /* /fn/NAME, /metrics, /healthz */
+extern const struct route face_routes[]; /* paths that triggers name; the last table */
 extern const struct route face_manage[]; /* the management of docs/reference-http.md */
 
 extern const struct route face_stats[]; /* what lives and happens now, on the local face */

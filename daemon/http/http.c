@@ -187,7 +187,9 @@ static const struct route *find_route(struct gathering *g, const char *path, uns
 	*status = MHD_HTTP_NOT_FOUND;
 	for (const struct route *const *table = http.tables; *table; table++) {
 		for (const struct route *route = *table; route->handle; route++) {
-			if (!(route->faces & g->request.face))
+			if (!(route->faces & g->request.face) ||
+				(*status != MHD_HTTP_NOT_FOUND &&
+					strcmp(route->pattern, HTTP_REST) == 0))
 				continue;
 			strcpy(g->path, path);
 			if (!match(route->pattern, g->path, g->request.part))

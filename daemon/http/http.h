@@ -49,6 +49,8 @@ struct request {
  * A row of a routing table. In `pattern` a star stands for one part of the path, two stars at its end for the rest, or nothing.
  * `methods` is "GET", "GET PUT", or "*". The handler answers by one of the functions below and returns what they return.
  */
+#define HTTP_REST "/**" /* whatever no row before it matches, with any method */
+
 struct route {
 	const char *methods, *pattern;
 	unsigned int faces; /* enum http_face | enum http_access */

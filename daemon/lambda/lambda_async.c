@@ -74,6 +74,9 @@ static const char *take_destination(const json_t *json, char text[DESTINATION_MA
 	}
 	if (strlen(wanted) > DESTINATION_MAX || destination_parse(wanted, &destination, err))
 		return err->code ? err->text : "Destination is too long";
+	/* Who has a key may call functions, not write where they like. */
+	if (destination.kind == DESTINATION_FILE && *destination.value == '/')
+		return "Destination must be a relative file name: a manifest may name other directories";
 	strcpy(text, wanted);
 	return NULL;
 }
@@ -130,11 +133,11 @@ enum MHD_Result lambda_put_async(struct request *request)
 	json = http_json_body(request, &result);
 	if (!json)
 		return result;
-	async_get_config(target.name, &config);
+	async_get_config(target.name, NULL, &config);
 	/* PUT sets all anew, POST only what it names. */
 	if (strcmp(request->method, "PUT") == 0)
-		config = (struct async_config){
-			.attempts_max = ASYNC_ATTEMPTS_DEFAULT, .age_max_ms = ASYNC_AGE_DEFAULT_MS};
+		config = (struct async_config){.attempts_max = FUNCTION_ATTEMPTS_DEFAULT,
+			.age_max_ms = FUNCTION_AGE_DEFAULT_MS};
 	config.modified_ms = clock_wall_ms();
 	wrong = take_config(json, &config, &err);
 	json_decref(json);
@@ -164,7 +167,7 @@ enum MHD_Result lambda_get_async(struct request *request)
 
 	if (!begin(request, &target, &result))
 		return result;
-	async_get_config(target.name, &config);
+	async_get_config(target.name, NULL, &config);
 	return config.modified_ms ? send_config(request, &target, &config)
 				  : send_none(request, &target);
 }

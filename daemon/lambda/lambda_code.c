@@ -146,6 +146,8 @@ int lambda_code_image(const json_t *image_uri, struct lambda_code *code, struct 
 	if (!uri)
 		return df_err_set(err, -EINVAL, "ImageUri is no string");
 	error = source_open(df_base_name(uri), &source, err);
+	if (!error)
+		error = source_check_secrets(&source, source.config, err);
 	if (!error) {
 		code->path = df_take_ptr(&source.root_path);
 		code->config = json_incref(source.config);
@@ -154,8 +156,7 @@ int lambda_code_image(const json_t *image_uri, struct lambda_code *code, struct 
 		snprintf(code->sha256, sizeof(code->sha256), "%s", source.digest);
 	}
 	source_deinit(&source);
-	return error == -ENOENT || error == -ENOTSUP ? df_err_set(err, -EINVAL, "%s", err->text)
-						     : error;
+	return error == -ENOENT ? df_err_set(err, -EINVAL, "%s", err->text) : error;
 }
 
 void lambda_code_deinit(struct lambda_code *code)

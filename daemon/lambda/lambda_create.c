@@ -278,7 +278,7 @@ static bool begin_update(struct request *request, struct update *update, enum MH
 			"The RevisionId provided does not match the latest RevisionId");
 		return false;
 	}
-	update->config = function_config_json(update->before->config);
+	update->config = function_config_json(update->before->config, SECRETS_WHOLE);
 	return update->config != NULL;
 }
 

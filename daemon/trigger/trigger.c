@@ -6,6 +6,7 @@
 #include "daemon/event/async.h"
 #include "daemon/metrics.h"
 #include "daemon/trigger/directory.h"
+#include "daemon/trigger/route.h"
 #include "daemon/trigger/ticker.h"
 #include "host/attributes.h"
 #include "host/cleanup.h"
@@ -17,9 +18,9 @@
 #include <string.h>
 
 /* All kinds that there are. */
-static const struct trigger_kind *const kinds[] = {&ticker_kind, &directory_kind};
+static const struct trigger_kind *const kinds[] = {&route_kind, &ticker_kind, &directory_kind};
 /* Words of a manifest that are no kind yet. */
-static const char *const later[] = {"http", "object", "queue"};
+static const char *const later[] = {"object", "queue"};
 
 LIST_HEAD(trigger_list, trigger);
 

@@ -6,6 +6,7 @@
  *	/status/N       status N
  *	/headers        headers that may be set, and such that may not
  *	/inject         a header with a line break in it
+ *	/variable/NAME  a variable of the environment
  *	/exit/N, /abort, /spin, /sleep/MS, /log, /large
  *	anything else   the body
  *
@@ -43,6 +44,8 @@ static int answer(const struct df_event_view *event, const char *path)
 		return df_reply(201, headers, "made", 4);
 	if (strcmp(path, "/inject") == 0)
 		return df_reply(200, inject, "body", 4);
+	if (strncmp(path, "/variable/", 10) == 0)
+		return df_reply(200, NULL, getenv(path + 10), strlen(getenv(path + 10)));
 	if (strncmp(path, "/status/", 8) == 0)
 		return df_reply(atoi(path + 8), NULL, "status", 6);
 	if (strncmp(path, "/exit/", 6) == 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dayflyd of a test's own, and how it is asked."""
+"""A dayflyd for tests, and what is asked of it over its two faces."""
 
 import http.client
 import json
@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 from suite import BUILD, DAYFLY_ENV, end, start
 
@@ -103,3 +104,40 @@ class Daemon:
     def logs(self, name):
         answer = self.ask("GET", f"/functions/{name}/logs", local=True)
         return [json.loads(line) for line in answer.body.splitlines()]
+
+
+class Expect:
+    """Collects what is wrong; the test fails with the first of it."""
+
+    def __init__(self, suite, name):
+        self.suite, self.name, self.wrong = suite, name, []
+
+    def that(self, good, what, detail=""):
+        if not good:
+            self.wrong.append(f"{what}: {detail}")
+
+    def equal(self, got, want, what):
+        self.that(got == want, what, f"{got!r} instead of {want!r}")
+
+    def report(self):
+        self.suite.check(self.name, not self.wrong, self.wrong[0] if self.wrong else "", "\n".join(self.wrong[1:]))
+
+
+def wait_until(condition, seconds=10):
+    """Polls, for what has no event to wait for from outside."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def guarded(suite, function, daemon, directory):
+    """Runs function(expect, daemon, directory) as the test of its name."""
+    expect = Expect(suite, function.__name__)
+    try:
+        function(expect, daemon, directory)
+    except Exception as error:  # a defect of the suite must not hide the other tests
+        expect.wrong.append(f"{type(error).__name__}: {error}")
+    expect.report()

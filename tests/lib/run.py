@@ -33,6 +33,7 @@ SUITES = [
     ("jail", "jail/suite", 200),
     ("events", "e2e/events", 400),
     ("platform", "e2e/platform", 300),
+    ("deploys", "e2e/deploys", 200),
     ("platform-cli", "e2e/platform-cli", 120),
     ("triggers", "e2e/triggers", 300),
     ("images", "e2e/images", 300),
