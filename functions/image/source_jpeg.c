@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JPEG sources, with libjpeg-turbo. Its discrete cosine transform can leave out frequencies, which gives a picture of 1/8 to 7/8 of the size for
- * part of the time; that is done as long as it stays twice as large as what is wanted, so that what is seen comes from the resampler.
+ * part of the time; that is done as long as it stays three times as large as what is wanted, so that what is seen comes from the resampler.
  *
  * A file that ends too early, or whose entropy-coded data makes no sense, is no picture here, though libjpeg would go on with grey.
  */
@@ -109,7 +109,7 @@ static void read_metadata(struct state *s, struct metadata *metadata)
 
 /* --- header --- */
 
-/* The smallest scale, in eighths, whose picture is twice as large as what is wanted. */
+/* The smallest scale, in eighths, whose picture is three times as large as what is wanted. */
 static void set_scale(struct jpeg_decompress_struct *jpeg, const struct wanted *wanted)
 {
 	uint32_t width, height;
@@ -119,8 +119,8 @@ static void set_scale(struct jpeg_decompress_struct *jpeg, const struct wanted *
 	wanted->size(wanted->context, jpeg->image_width, jpeg->image_height, &width, &height);
 	jpeg->scale_denom = 8;
 	for (jpeg->scale_num = 1; jpeg->scale_num < 8; jpeg->scale_num++) {
-		if ((uint64_t)jpeg->image_width * jpeg->scale_num >= 16ull * width &&
-			(uint64_t)jpeg->image_height * jpeg->scale_num >= 16ull * height)
+		if ((uint64_t)jpeg->image_width * jpeg->scale_num >= 24ull * width &&
+			(uint64_t)jpeg->image_height * jpeg->scale_num >= 24ull * height)
 			return;
 	}
 }

@@ -37,6 +37,7 @@ SUITES = [
     ("platform-cli", "e2e/platform-cli", 120),
     ("triggers", "e2e/triggers", 300),
     ("images", "e2e/images", 300),
+    ("functions", "e2e/functions", 300),
     ("hostile", "hostile/suite", 400),
     ("pristine", "hostile/pristine", 400),
 ]
