@@ -19,6 +19,7 @@ const char *const feature_names[FEATURE_COUNT + 1] = {
 	[FEATURE_TASKS] = "tasks",
 	[FEATURE_EVENTS] = "events",
 	[FEATURE_SIGNALS] = "signals",
+	[FEATURE_NET] = "net",
 };
 
 /* Adds "NAME=VALUE" in place of an earlier value of NAME. */
@@ -64,7 +65,7 @@ void program_options_init_plain(struct program_options *options)
 {
 	options->memory_bytes = DEFAULT_MEMORY_BYTES;
 	for (size_t i = 0; i < FEATURE_COUNT; i++)
-		options->features[i] = true;
+		options->features[i] = i != FEATURE_NET; /* off unless it is named */
 	options->workdir = "/";
 	options->root = NULL;
 	options->file_count = options->env_count = 0;
@@ -146,7 +147,7 @@ static int switch_feature(struct program_options *options, const char *name, boo
 	if (nearest)
 		df_err_add(err, "; did you mean %s?", nearest);
 	else
-		df_err_add(err, "; there are files, tmp, tasks, events and signals");
+		df_err_add(err, "; there are files, tmp, tasks, events, signals and net");
 	return -EINVAL;
 }
 

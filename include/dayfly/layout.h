@@ -24,7 +24,7 @@
 
 #define DF_VA_KERNEL 0x600000000000ULL
 #define DF_KERNEL_MAX 0x200000ULL /* bytes of address space for the kernel image */
-#define DF_FEATURES_MAX 8
+#define DF_FEATURES_MAX 12
 
 #define DF_VA_SYSTEM 0x600000200000ULL
 #define DF_VA_STUB (DF_VA_SYSTEM + 0x0000) /* ring-0 stub: readable and executable by all */

@@ -44,6 +44,8 @@ struct file_ops {
 	/* fcntl commands of one kind of file (F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS).
 	 * Missing: the command's usual error. */
 	int64_t (*control)(struct file *f, int cmd, uint64_t arg);
+	/* readv and writev of files whose transfers have boundaries (sockets): all of the vector at once. */
+	int64_t (*vector)(struct file *f, gva_t iov, unsigned count, bool writing);
 	bool copies; /* a write is a copy and no more: nothing is gained by joining small ones */
 };
 

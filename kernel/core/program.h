@@ -8,6 +8,8 @@
 
 #include <kernel/core/file.h>
 
+struct node;
+
 struct program {
 	char *path; /* absolute; what /proc/self/exe shows */
 	gva_t args_start, args_end, env_start, env_end; /* string areas on the stack */
@@ -25,6 +27,11 @@ struct fs_hooks {
 	int (*set_cwd)(const char *path);
 	/* Before the instance ends: what a failed program may have missed. */
 	void (*at_exit)(int status);
+	/* Sockets with a path: make the file (-EADDRINUSE: there is one), or find it (-ECONNREFUSED: it is no
+	 * socket). *out is a reference, and the same for each path to one file. */
+	int (*socket_make)(const char *path, struct node **out);
+	int (*socket_find)(const char *path, struct node **out);
+	void (*socket_forget)(struct node *n);
 };
 extern struct fs_hooks fs_hooks;
 

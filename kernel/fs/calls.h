@@ -25,6 +25,11 @@ int fs_open(const char *path, int flags, unsigned mode, struct file **out);
 int fs_set_cwd(const char *path);
 void missing_report(int status);
 
+/* sockets.c: for struct fs_hooks */
+int fs_socket_make(const char *path, struct node **out);
+int fs_socket_find(const char *path, struct node **out);
+void fs_socket_forget(struct node *n);
+
 /* stat.c */
 int64_t sys_stat(arg path, arg buf);
 int64_t sys_lstat(arg path, arg buf);

@@ -36,6 +36,9 @@ static void init(void)
 	fs_hooks.open = fs_open;
 	fs_hooks.set_cwd = fs_set_cwd;
 	fs_hooks.at_exit = missing_report;
+	fs_hooks.socket_make = fs_socket_make;
+	fs_hooks.socket_find = fs_socket_find;
+	fs_hooks.socket_forget = fs_socket_forget;
 }
 
 static const struct feature_call calls[] = {

@@ -190,6 +190,14 @@ void *kzalloc(size_t bytes)
 	return p ? memset(p, 0, bytes) : NULL;
 }
 
+size_t kmalloc_bytes(const void *p)
+{
+	const struct slab *s = (const struct slab *)df_page_down((gva_t)p);
+
+	return (const void *)s == p ? run_pages(index_of(p)) << DF_PAGE_SHIFT
+				    : class_bytes[s->class];
+}
+
 void kfree(void *p)
 {
 	struct slab *s = (struct slab *)df_page_down((gva_t)p);

@@ -17,6 +17,7 @@
 void *kmalloc(size_t bytes) __attribute__((malloc)); /* NULL: out of memory */
 void *kzalloc(size_t bytes) __attribute__((malloc));
 void kfree(void *p); /* NULL-safe */
+size_t kmalloc_bytes(const void *p); /* what a block takes from the heap */
 
 /* --- arena frames --- */
 /* Contiguous zeroed frames, as their address in the linear window. NULL: out of memory. */

@@ -167,6 +167,8 @@ static int64_t sys_writev(int fd, gva_t iov, unsigned count)
 
 	if (!f)
 		return -EBADF;
+	if (f->ops->vector)
+		return close_ref(f, f->ops->vector(f, iov, count, true));
 	if (f->ops->copies)
 		return close_ref(f, move_vector(f, iov, count, true, NULL));
 	if (!joined)
@@ -188,7 +190,11 @@ static int64_t sys_readv(int fd, gva_t iov, unsigned count)
 {
 	struct file *f = fd_ref(fd);
 
-	return f ? close_ref(f, move_vector(f, iov, count, false, NULL)) : -EBADF;
+	if (!f)
+		return -EBADF;
+	return close_ref(f,
+		f->ops->vector ? f->ops->vector(f, iov, count, false)
+			       : move_vector(f, iov, count, false, NULL));
 }
 
 static int64_t vector_at(int fd, gva_t iov, unsigned count, int64_t offset, bool writing)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How lwIP is built into the feature `net`: without threads of its own (NO_SYS), called from kernel context only,
+ * through its callback interface. Memory comes from the kernel's heap through stack.c, which bounds it; timers are
+ * stack.c's, too, so that nothing ticks while nothing is pending. What is for an interface to the outside (ARP,
+ * fragments) is off until there is one.
+ */
+#ifndef LWIPOPTS_H
+#define LWIPOPTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NO_SYS 1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_TIMERS 0
+#define LWIP_SOCKET 0
+#define LWIP_NETCONN 0
+#define LWIP_STATS 0
+
+/* --- memory --- */
+void *net_alloc(size_t bytes);
+void *net_zalloc(size_t count, size_t bytes);
+void net_free(void *p);
+#define MEM_LIBC_MALLOC 1
+#define MEMP_MEM_MALLOC 1
+#define mem_clib_malloc net_alloc
+#define mem_clib_calloc net_zalloc
+#define mem_clib_free net_free
+#define MEM_ALIGNMENT 16
+
+/* --- protocols --- */
+#define LWIP_IPV4 1
+#define LWIP_IPV6 1
+#define LWIP_ARP 0
+#define LWIP_ETHERNET 0
+#define LWIP_ICMP 1
+#define LWIP_RAW 0
+#define LWIP_UDP 1
+#define LWIP_TCP 1
+#define IP_REASSEMBLY 0
+#define IP_FRAG 0
+#define LWIP_IPV6_FRAG 0
+#define LWIP_IPV6_REASS 0
+#define LWIP_IPV6_MLD 0
+#define LWIP_IPV6_AUTOCONFIG 0
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
+#define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
+#define LWIP_ND6_QUEUEING 0
+#define LWIP_IPV6_SCOPES 0
+#define IP_DEFAULT_TTL 64
+
+/* --- interfaces: packets to ourselves wait in a list that stack.c empties, and need no checksums --- */
+#define LWIP_HAVE_LOOPIF 1
+#define LWIP_NETIF_LOOPBACK 1
+#define LWIP_LOOPBACK_MAX_PBUFS 0
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1
+
+/* --- TCP. A segment on the loopback interface is as large as it may be; others have the MTU's. --- */
+#define TCP_MSS 32768
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE 3
+#define TCP_WND 262144
+#define TCP_SND_BUF 262144
+#define TCP_SND_QUEUELEN 512
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* of marks that only lwIP's own sockets look at */
+#define TCP_OVERSIZE 1024
+#define TCP_MSL 30000 /* TIME-WAIT takes a minute */
+#define TCP_LISTEN_BACKLOG 1
+#define LWIP_TCP_KEEPALIVE 1
+#define LWIP_TCP_SACK_OUT 1
+#define LWIP_TCP_MAX_SACK_NUM 4
+#define TCP_OOSEQ_MAX_BYTES TCP_WND
+#define SO_REUSE 1
+#define SO_REUSE_RXTOALL 0
+#define TCP_LOCAL_PORT_RANGE_START 32768
+#define TCP_LOCAL_PORT_RANGE_END 60999
+#define TCP_ENSURE_LOCAL_PORT_RANGE(port) ((uint16_t)(32768 + (port) % (60999 - 32768)))
+#define UDP_LOCAL_PORT_RANGE_START 32768
+#define UDP_LOCAL_PORT_RANGE_END 60999
+#define UDP_ENSURE_LOCAL_PORT_RANGE(port) ((uint16_t)(32768 + (port) % (60999 - 32768)))
+#define LWIP_MULTICAST_TX_OPTIONS 0
+
+/* Not guessed from a clock that stands still while the guest is frozen: random, and the generator has a new seed
+ * behind each thaw. */
+uint32_t net_random(void);
+#define LWIP_RAND() net_random()
+#define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) net_random()
+
+#endif
