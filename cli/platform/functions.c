@@ -7,7 +7,27 @@
 
 #include <stdio.h>
 
-static const struct page ls_page = {"ls [--json]",
+struct ls_options {
+	bool json, quiet;
+};
+
+static int set_json(void *into, const char *value, struct df_err *err)
+{
+	return page_set_bool(&((struct ls_options *)into)->json, value, err);
+}
+
+static int set_quiet(void *into, const char *value, struct df_err *err)
+{
+	return page_set_bool(&((struct ls_options *)into)->quiet, value, err);
+}
+
+static const struct flag ls_flags[] = {
+	{"-q", NULL, "print names alone: dayfly rm $(dayfly ls -q)", set_quiet},
+	{"--json", NULL, "print JSON, for programs", set_json},
+	{0},
+};
+
+static const struct page ls_page = {"ls [FLAGS]",
 	"Lists the functions: where each is frozen, its memory, how large its snapshot is, how often it\n"
 	"answered and failed since the daemon started, and how many microVMs it has now.\n",
 	0, 0, WORDS_NONE, NULL};
@@ -37,8 +57,8 @@ int command_ls(int argc, char **argv)
 {
 	static const char *const heads[] = {"NAME", "STATE", "WAITS AT", ">MEMORY", ">SNAPSHOT",
 		">OK", ">ERRORS", ">LIVE", NULL};
-	bool json = false;
-	const struct flag_set sets[] = {{page_json_flags, &json}, {0}};
+	struct ls_options how = {false, false};
+	const struct flag_set sets[] = {{ls_flags, &how}, {0}};
 	struct table table = {.heads = heads};
 	json_t *answer = NULL, *function;
 	struct df_err err = {0};
@@ -49,12 +69,18 @@ int command_ls(int argc, char **argv)
 		status = client_call("GET", "/functions", NULL, &answer, &err);
 	if (status)
 		return page_end(status, &err);
-	if (json) {
+	if (how.json) {
 		status = print_json(json_object_get(answer, "functions"), &err);
 	} else {
 		json_array_foreach(json_object_get(answer, "functions"), index, function)
-			add_function(&table, function);
-		table_print(&table);
+		{
+			if (how.quiet)
+				printf("%s\n", member_text(function, "name"));
+			else
+				add_function(&table, function);
+		}
+		if (!how.quiet)
+			table_print(&table);
 	}
 	json_decref(answer);
 	return page_end(status, &err);
