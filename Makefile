@@ -21,6 +21,10 @@ ifeq ($(CI),true)
 MESON_FLAGS += --werror
 endif
 
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR
+
 .PHONY: build
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -32,9 +36,22 @@ $(BUILD)/build.ninja: meson.build $(wildcard */meson.build) | deps-build
 	|| { cat $(BUILD)/setup.log >&2; exit 1; }
 	@touch $@
 
-.PHONY: deps-build deps-test deps-bench deps-lint
-deps-build deps-test deps-bench deps-lint: deps-%:
+.PHONY: deps-build deps-package deps-test deps-bench deps-lint
+deps-build deps-package deps-test deps-bench deps-lint: deps-%:
 	@scripts/deps $*
+
+# As root where the prefix needs it: build first as yourself, then `sudo make install`.
+.PHONY: install
+install: build
+	@scripts/install
+
+.PHONY: uninstall
+uninstall:
+	@scripts/install --uninstall
+
+.PHONY: deb
+deb: deps-package build
+	@scripts/deb
 
 .PHONY: demo
 demo: deps-test build
@@ -76,6 +93,8 @@ clean:
 .PHONY: help
 help:
 	@echo 'build      what runs: dayfly, dayfly-monitor, dayfly-kernel in $(BUILD)/bin (the default)'
+	@echo 'install    puts it below PREFIX (/usr/local), with DESTDIR before it; uninstall takes it away'
+	@echo 'deb        makes a Debian package of it in $(BUILD)'
 	@echo 'demo       shows the main job on ordinary programs'
 	@echo 'check      every test; the last line counts them'
 	@echo 'check-svm  the guest tests on AMD-V, emulated (part of check)'

@@ -13,6 +13,7 @@
 #include "daemon/lambda/lambda.h"
 #include "daemon/lambda/lambda_code.h"
 #include "daemon/log.h"
+#include "daemon/notify.h"
 #include "daemon/settings.h"
 #include "daemon/state.h"
 #include "daemon/trigger/trigger.h"
@@ -278,6 +279,7 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 	unsigned int left;
 
 	log_line(LOG_LEVEL_INFO, "stopping");
+	notify("STOPPING=1");
 	http_quiesce();
 	async_quiesce();
 	while ((left = http_active() + async_active()) > 0 && clock_now_ns() < until_ns) {
@@ -325,6 +327,7 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 		error = start_http(s, paths, err);
 	if (!error) {
 		print_start();
+		notify("READY=1");
 		run(s, line, signals);
 	}
 	triggers_deinit();

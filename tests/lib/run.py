@@ -35,6 +35,7 @@ SUITES = [
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
     ("platform-cli", "e2e/platform-cli", 120),
+    ("install", "e2e/install", 200),
     ("triggers", "e2e/triggers", 300),
     ("images", "e2e/images", 300),
     ("functions", "e2e/functions", 300),
