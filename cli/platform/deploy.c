@@ -216,8 +216,9 @@ static void print_deployed(const json_t *function)
 		units_size(member_number(function, "code_bytes"), size));
 	json_array_foreach(json_object_get(function, "features"), index, feature)
 		printf("%s%s", index ? ", " : "", json_string_value(feature));
-	printf("), frozen in %s, %s\n", units_time(member_number(function, "boot_ns"), time),
-		member_text(function, "url"));
+	printf("), %s in %s, %s\n",
+		json_is_true(json_object_get(function, "reused")) ? "as it was frozen" : "frozen",
+		units_time(member_number(function, "boot_ns"), time), member_text(function, "url"));
 	deploy_note(function);
 }
 

@@ -184,6 +184,7 @@ static struct instance *grow(struct function *function, struct hunger *hunger, s
 	struct process *process = NULL;
 
 	function->instances += asked;
+	function->growing++;
 	pthread_mutex_unlock(&function->lock);
 	count = keeper_reserve(function, hunger, asked);
 	if (count)
@@ -191,6 +192,7 @@ static struct instance *grow(struct function *function, struct hunger *hunger, s
 	if (count && !process)
 		keeper_give_back(count);
 	pthread_mutex_lock(&function->lock);
+	function->growing--;
 	function->instances -= process ? asked - count : asked;
 	if (!process) {
 		stir(function);
@@ -240,16 +242,14 @@ static struct instance *wait_in_queue(struct function *function, struct waiter *
 	return waiter->instance;
 }
 
-/* May one more caller wait? Those for whom there will be an instance do not count as waiting beyond the concurrency. */
+/* May one more caller wait? As many callers as there may be instances do not count: there is one for each of them, now or soon. */
 static bool may_wait(const struct function *function)
 {
 	const struct function_config *config = function->config;
-	unsigned int coming = config->concurrency > function->instances
-		? config->concurrency - function->instances
-		: 0;
+	unsigned int callers = function->busy + function->waiting + function->growing;
 
 	return function->waiting < keeper_limit(&dispatch.settings.limits.queue_max) &&
-		function->waiting < config->waiting_max + coming;
+		callers < config->concurrency + config->waiting_max;
 }
 
 /* An instance, although none is idle. NULL with reply->result and text set. With function->lock held. */

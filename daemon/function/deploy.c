@@ -5,6 +5,7 @@
 #include "daemon/event/async.h"
 #include "daemon/clock.h"
 #include "daemon/function/freeze.h"
+#include "daemon/function/reuse.h"
 #include "daemon/function/routes.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
@@ -217,9 +218,40 @@ static int freeze(struct function *function, const struct deployment *deployment
 	return 0;
 }
 
-/* Root image, snapshot: all that an Active function has. 1: the program could not be frozen. */
-static int make_files(struct function *function, const struct deployment *deployment,
+static int take_image(const struct function *function, const struct deployment *deployment,
 	struct df_err *err)
+{
+	/* A program may be written over; an image never is. */
+	int error = deployment->config->raw_root
+		? copy_file(deployment->image, function->root_path)
+		: link_file(deployment->image, function->root_path);
+
+	return error ? df_err_set(err, error, "taking the image %s failed: %s", deployment->image,
+			       df_errno_text(error))
+		     : 0;
+}
+
+/* Root image and snapshot of a function, and what is known of them. */
+static int take_files(struct function *function, const struct function *from, struct df_err *err)
+{
+	int error = link_file(from->root_path, function->root_path);
+
+	if (!error)
+		error = link_file(from->snapshot_path, function->snapshot_path);
+	function->snapshot_bytes = from->snapshot_bytes;
+	function->boot_ns = from->boot_ns;
+	function->event_pages = from->event_pages;
+	function->code_bytes = from->code_bytes;
+	function->boot_status = from->boot_status;
+	memcpy(function->wait_point, from->wait_point, sizeof(function->wait_point));
+	return error ? df_err_set(err, error, "taking the snapshot of %s failed: %s",
+			       from->config->name, df_errno_text(error))
+		     : 0;
+}
+
+/* All that an Active function has. 1: the program could not be frozen. */
+static int make_files(struct function *function, const struct function *before,
+	const struct deployment *deployment, struct df_err *err)
 {
 	int error = check_image(deployment, &function->code_bytes, err);
 
@@ -229,13 +261,16 @@ static int make_files(struct function *function, const struct deployment *deploy
 	function->snapshot_path = file_path(function->revision, "snapshot");
 	if (!function->root_path || !function->snapshot_path)
 		return df_err_set(err, -ENOMEM, "out of memory");
-	/* A program may be written over; an image never is. */
-	error = deployment->config->raw_root ? copy_file(deployment->image, function->root_path)
-					     : link_file(deployment->image, function->root_path);
-	if (error)
-		return df_err_set(err, error, "taking the image %s failed: %s", deployment->image,
-			df_errno_text(error));
-	error = freeze(function, deployment, err);
+	free(deployment->config->frozen);
+	deployment->config->frozen = reuse_key(&deploying.settings, deployment);
+	function->reused = reuse_possible(deployment, before);
+	if (function->reused) {
+		error = take_files(function, before, err);
+	} else {
+		error = take_image(function, deployment, err);
+		if (!error)
+			error = freeze(function, deployment, err);
+	}
 	return error ? error : sync_directory();
 }
 
@@ -303,8 +338,9 @@ static enum deploy_result deploy_in_turn(struct function *function,
 	const struct deployment *deployment, struct df_err *err)
 {
 	struct function *before = registry_find(function->config->name, NULL);
-	int error =
-		triggers_prepare(function->config, err) ? 1 : make_files(function, deployment, err);
+	int error = triggers_prepare(function->config, err)
+		? 1
+		: make_files(function, before, deployment, err);
 
 	function_unref(before);
 	if (error > 0) {
@@ -342,8 +378,9 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 		result = deploy_in_turn(function, deployment, err);
 	end_turn(&turn);
 	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
-		log_line(LOG_LEVEL_INFO, "deployed %s, frozen after %.1f ms",
-			function->config->name, (double)function->boot_ns / 1e6);
+		log_line(LOG_LEVEL_INFO, "deployed %s, %s after %.1f ms", function->config->name,
+			function->reused ? "with the snapshot that it had, frozen" : "frozen",
+			(double)function->boot_ns / 1e6);
 	function_unref(function);
 	return result;
 }
@@ -368,11 +405,6 @@ static struct function *copy_of(const struct function *latest, const char *descr
 	if (!copy)
 		return NULL;
 	copy->state = latest->state;
-	copy->snapshot_bytes = latest->snapshot_bytes;
-	copy->boot_ns = latest->boot_ns;
-	copy->event_pages = latest->event_pages;
-	copy->code_bytes = latest->code_bytes;
-	memcpy(copy->wait_point, latest->wait_point, sizeof(copy->wait_point));
 	copy->root_path = file_path(copy->revision, "root");
 	copy->snapshot_path = file_path(copy->revision, "snapshot");
 	return copy;
@@ -387,10 +419,8 @@ static int publish(const struct function *latest, const char *description,
 
 	if (!error) {
 		snprintf(copy->version, sizeof(copy->version), "%u", number);
-		error = link_file(latest->root_path, copy->root_path);
+		error = take_files(copy, latest, err);
 	}
-	if (!error)
-		error = link_file(latest->snapshot_path, copy->snapshot_path);
 	if (!error)
 		error = sync_directory();
 	if (error) {

@@ -4,6 +4,7 @@
 
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/function/routes.h"
+#include "daemon/log.h"
 #include "daemon/metrics.h"
 
 #include <errno.h>
@@ -251,8 +252,11 @@ int registry_put(struct function *function)
 	} else {
 		error = -ENOMEM;
 	}
-	if (!error && strcmp(function->version, FUNCTION_LATEST) == 0)
+	if (!error && strcmp(function->version, FUNCTION_LATEST) == 0) {
 		error = routes_set(function->config->name, function->config->triggers);
+		log_limit(function->tally->log, function->config->log_max,
+			function->config->log_age_ms);
+	}
 	pthread_mutex_unlock(&registry.lock);
 	if (old)
 		let_go(old);

@@ -71,6 +71,7 @@ struct function_config {
 	char *workdir;
 	char *reply_type; /* content-type of replies that name none */
 	char *lambda; /* JSON object: what Lambda's clients gave that dayfly only keeps (Role, Runtime, ...), or NULL */
+	char *frozen; /* what its snapshot was made of (reuse.h), or NULL; the deployment's own word is not heeded */
 	bool raw_root; /* the root image is the static executable itself (no feature files) */
 	uint64_t memory_bytes;
 	unsigned int timeout_ms, boot_timeout_ms;
@@ -130,6 +131,7 @@ struct function {
 	unsigned int
 		boot_status; /* "entry": how the program ended when it ran once, before it was frozen; forgotten with the process */
 	uint64_t modified_ms; /* since 1970 */
+	bool reused; /* its snapshot is the one of the revision before; not kept over a restart */
 	struct tally *tally;
 
 	unsigned int references; /* atomic */
@@ -143,6 +145,7 @@ struct function {
 	struct instance_queue idle; /* used last comes first */
 	struct waiter_queue waiters;
 	unsigned int waiting; /* callers in `waiters` */
+	unsigned int growing; /* callers that start a process just now */
 	unsigned int instances; /* live ones, those being started too */
 	unsigned int busy;
 	uint64_t grown_ns; /* when it last got a process */

@@ -46,6 +46,7 @@ void function_config_free(struct function_config *config)
 	free(config->workdir);
 	free(config->reply_type);
 	free(config->lambda);
+	free(config->frozen);
 	free(config->async.on_success);
 	free(config->async.on_failure);
 	json_decref(config->triggers);
@@ -355,6 +356,8 @@ static int read_key(struct function_config *c, const char *key, const json_t *va
 		return read_text(key, value, &c->reply_type, err);
 	if (strcmp(key, "lambda") == 0)
 		return read_text(key, value, &c->lambda, err);
+	if (strcmp(key, "frozen") == 0)
+		return read_text(key, value, &c->frozen, err);
 	if (strcmp(key, "secrets") == 0)
 		return read_secrets(value, &c->secrets, err);
 	if (strcmp(key, "mode") == 0)
@@ -535,6 +538,8 @@ json_t *function_config_json(const struct function_config *c, enum function_secr
 	}
 	if (json && c->description)
 		(void)json_object_set_new(json, "description", json_string(c->description));
+	if (json && c->frozen)
+		(void)json_object_set_new(json, "frozen", json_string(c->frozen));
 	if (json && c->lambda)
 		(void)json_object_set_new(json, "lambda", json_string(c->lambda));
 	return json;

@@ -67,6 +67,10 @@ static json_t *function_json(struct function *f)
 		(void)json_object_set_new(json, "boot_status", json_integer(f->boot_status));
 	if (json)
 		(void)json_object_del(json, "lambda");
+	if (json)
+		(void)json_object_del(json, "frozen");
+	if (json && f->reused)
+		(void)json_object_set_new(json, "reused", json_true());
 	if (json && f->config->triggers && strcmp(f->version, FUNCTION_LATEST) == 0)
 		(void)json_object_set_new(json, "triggers", triggers_json(f->config->name));
 	return json;
