@@ -34,7 +34,7 @@ SUITES = [
     ("events", "e2e/events", 400),
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
-    ("platform-cli", "e2e/platform-cli", 120),
+    ("platform-cli", "e2e/platform-cli", 200),
     ("install", "e2e/install", 200),
     ("triggers", "e2e/triggers", 300),
     ("images", "e2e/images", 300),
