@@ -4,7 +4,9 @@
 
 #include "daemon/clock.h"
 #include "daemon/event/async.h"
+#include "daemon/event/destination.h"
 #include "daemon/log.h"
+#include "daemon/state.h"
 #include "host/cleanup.h"
 #include "host/path.h"
 
@@ -86,13 +88,46 @@ static int check(const json_t *settings, struct df_err *err)
 	return 0;
 }
 
+/* The directory that a destination writes to, if it is one and always the same. To be freed. */
+static char *destination_directory(const char *text)
+{
+	struct destination to;
+	DF_FREE char *results = state_path("results"), *path = NULL, *directory = NULL;
+
+	if (!text || destination_parse(text, &to, NULL) || to.kind != DESTINATION_FILE || !results)
+		return NULL;
+	path = *to.value == '/' ? strdup(to.value) : df_path_join(results, to.value);
+	directory = path ? df_dir_name(path) : NULL;
+	if (!directory || strchr(directory, '{'))
+		return NULL;
+	return df_take_ptr(directory);
+}
+
+/* A function whose results are events for itself would go on for ever. */
+static int check_loop(int fd, const char *path, const char *text, struct df_err *err)
+{
+	DF_FREE char *directory = destination_directory(text);
+	struct stat watched, written;
+
+	if (!directory || stat(directory, &written) < 0 || fstat(fd, &watched) < 0 ||
+		watched.st_ino != written.st_ino || watched.st_dev != written.st_dev)
+		return 0;
+	return df_err_set(err, -EINVAL,
+		"results would go into the directory whose files are events, %s, and be events again; name another one",
+		path);
+}
+
 static int prepare(const struct function_config *function, const json_t *settings,
 	struct df_err *err)
 {
-	DF_CLOSE int fd = directory_open(path_of(settings), err);
+	const char *path = path_of(settings);
+	DF_CLOSE int fd = directory_open(path, err);
+	int error;
 
-	(void)function;
-	return fd < 0 ? fd : 0;
+	if (fd < 0)
+		return fd;
+	error = check_loop(fd, path, function->async.on_success, err);
+	return error ? error : check_loop(fd, path, function->async.on_failure, err);
 }
 
 static void identify(const json_t *settings, struct df_str *text)

@@ -37,6 +37,7 @@ SUITES = [
     ("platform-cli", "e2e/platform-cli", 200),
     ("install", "e2e/install", 200),
     ("triggers", "e2e/triggers", 300),
+    ("docs", "e2e/docs", 200),
     ("images", "e2e/images", 300),
     ("functions", "e2e/functions", 300),
     ("hostile", "hostile/suite", 400),
