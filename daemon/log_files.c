@@ -320,8 +320,10 @@ void log_files_read(const char *directory, uint64_t *after, uint64_t end, struct
 
 		if (*after < s->start)
 			*after = s->start;
-		if (*after < s->start + s->bytes && *after < end &&
-			!read_segment(s, after, end, lines))
+		if (*after >= s->start + s->bytes)
+			continue;
+		/* The rest of it is for the next call. */
+		if (!read_segment(s, after, end, lines) || *after < s->start + s->bytes)
 			break;
 	}
 	list_free(&list);

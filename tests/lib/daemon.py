@@ -14,7 +14,7 @@ from suite import BUILD, DAYFLY_ENV, end, start
 
 DAYFLYD = os.path.join(BUILD, "bin", "dayflyd")
 ANSWER = os.path.join(BUILD, "tests", "e2e", "answer")
-START = re.compile(r"^dayflyd \S+: http://127\.0\.0\.1:(\d+) · state in (\S+) · /dev/kvm ok$")
+START = re.compile(r"^dayflyd \S+: http://(\S+):(\d+) · state in (\S+) · /dev/kvm ok$")
 
 
 class Answer:
@@ -47,11 +47,11 @@ class LocalConnection(http.client.HTTPConnection):
 class Daemon:
     """A dayflyd with a state directory; a context."""
 
-    def __init__(self, state, *flags):
+    def __init__(self, state, *flags, listen="127.0.0.1:0"):
         self.state = state
         self.socket = os.path.join(state, "socket")
         self.log = open(os.path.join(state + ".log"), "ab")
-        self.process = start([DAYFLYD, "--listen", "127.0.0.1:0", "--state", state, *flags],
+        self.process = start([DAYFLYD, "--listen", listen, "--state", state, *flags],
                              env={**DAYFLY_ENV, "XDG_DATA_HOME": os.path.join(os.path.dirname(state), "data"),
                                   "XDG_CONFIG_HOME": os.path.join(os.path.dirname(state), "config")},
                              stderr=self.log)
@@ -60,7 +60,7 @@ class Daemon:
         if not found:
             end(self.process)
             raise RuntimeError(f"dayflyd said {self.line!r}: {open(state + '.log').read()[-2000:]}")
-        self.port = int(found[1])
+        self.host, self.port = found[1], int(found[2])
 
     def __enter__(self):
         return self
@@ -79,7 +79,7 @@ class Daemon:
     def connection(self, local=False):
         if local:
             return LocalConnection(self.socket, timeout=40)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
+        return http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=40)
 
     def ask(self, method, path, body=None, headers=None, local=False):
         connection = self.connection(local)

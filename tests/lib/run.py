@@ -36,6 +36,7 @@ SUITES = [
     ("deploys", "e2e/deploys", 200),
     ("platform-cli", "e2e/platform-cli", 200),
     ("install", "e2e/install", 200),
+    ("operation", "e2e/operation", 300),
     ("triggers", "e2e/triggers", 300),
     ("docs", "e2e/docs", 200),
     ("images", "e2e/images", 300),
