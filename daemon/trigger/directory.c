@@ -100,7 +100,7 @@ static char *destination_directory(const char *text)
 	directory = path ? df_dir_name(path) : NULL;
 	if (!directory || strchr(directory, '{'))
 		return NULL;
-	return df_take_ptr(directory);
+	return df_take_ptr(&directory);
 }
 
 /* A function whose results are events for itself would go on for ever. */
