@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * bench-http PORT PATH BODY-BYTES CONNECTIONS REQUESTS: posts the same body to 127.0.0.1 again and again, on
- * connections that stay open, one thread each. Prints one line of JSON: p50 and p99 in ns of one request, and
+ * bench-http PORT PATH BODY CONNECTIONS REQUESTS: posts the same body to 127.0.0.1 again and again, on
+ * connections that stay open, one thread each. BODY is a number of bytes, or @FILE. Prints one line of JSON: p50 and p99 in ns of one request, and
  * requests a second. Any answer but 200 ends it.
  */
 #include <arpa/inet.h>
@@ -46,22 +46,24 @@ static int connect_to(unsigned short port)
 	return fd;
 }
 
-/* Reads one answer with a Content-Length. */
+/* Reads one answer with a Content-Length. What is behind the headers is not kept. */
 static void read_answer(int fd)
 {
 	char answer[ANSWER_MAX + 1];
 	size_t have = 0, whole = 0;
 
 	while (!whole || have < whole) {
-		ssize_t n = read(fd, answer + have, ANSWER_MAX - have);
-		char *end, *length;
+		char *at = whole ? answer : answer + have, *end, *length;
+		ssize_t n = read(fd, at, (size_t)(answer + ANSWER_MAX - at));
 
 		if (n <= 0)
 			die("read");
 		have += (size_t)n;
+		if (whole)
+			continue;
 		answer[have] = 0;
 		end = strstr(answer, "\r\n\r\n");
-		if (whole || !end)
+		if (!end)
 			continue;
 		length = strcasestr(answer, "\r\ncontent-length:");
 		if (strncmp(answer, "HTTP/1.1 200", 12) || !length) {
@@ -69,6 +71,18 @@ static void read_answer(int fd)
 			exit(1);
 		}
 		whole = (size_t)(end + 4 - answer) + strtoul(length + 17, NULL, 10);
+	}
+}
+
+static void write_all(int fd, const char *at, size_t bytes)
+{
+	while (bytes) {
+		ssize_t n = write(fd, at, bytes);
+
+		if (n <= 0)
+			die("write");
+		at += n;
+		bytes -= (size_t)n;
 	}
 }
 
@@ -80,8 +94,7 @@ static void *run(void *arg)
 	for (unsigned i = 0; i < c->count; i++) {
 		uint64_t start = now_ns();
 
-		if (write(fd, c->request, c->request_bytes) != (ssize_t)c->request_bytes)
-			die("write");
+		write_all(fd, c->request, c->request_bytes);
 		read_answer(fd);
 		c->ns[i] = now_ns() - start;
 	}
@@ -103,12 +116,21 @@ int main(int argc, char **argv)
 	size_t body, head, total;
 	char *request;
 	uint64_t *ns, start, took;
+	FILE *file = NULL;
 
 	if (argc != 6) {
-		fprintf(stderr, "usage: bench-http PORT PATH BODY-BYTES CONNECTIONS REQUESTS\n");
+		fprintf(stderr, "usage: bench-http PORT PATH BODY CONNECTIONS REQUESTS\n");
 		return 2;
 	}
-	body = strtoul(argv[3], NULL, 10);
+	if (*argv[3] == '@') {
+		file = fopen(argv[3] + 1, "rb");
+		if (!file || fseek(file, 0, SEEK_END))
+			die(argv[3]);
+		body = (size_t)ftell(file);
+		rewind(file);
+	} else {
+		body = strtoul(argv[3], NULL, 10);
+	}
 	connections = (unsigned)atoi(argv[4]);
 	each = (unsigned)atoi(argv[5]) / connections;
 	total = (size_t)connections * each;
@@ -117,6 +139,8 @@ int main(int argc, char **argv)
 		"POST %.200s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Length: %zu\r\n\r\n",
 		argv[2], argv[1], body);
 	memset(request + head, 'x', body);
+	if (file && fread(request + head, 1, body, file) != body)
+		die(argv[3]);
 	clients = calloc(connections, sizeof(*clients));
 	ns = calloc(total, sizeof(*ns));
 	start = now_ns();

@@ -49,15 +49,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct codec *const codecs[] = {
 		NULL, &codec_zstd, &codec_gzip, &codec_brotli, &codec_xz};
-	static bool started;
 	uint8_t choice = size ? data[0] : 0;
 
-	if (!started && codec_zstd_start())
-		abort();
-	started = true;
 	if (size == 0 || size > ROOM)
 		return 0;
 	fuzz_memory_begin();
+	/* What they hold is taken away after each input. */
+	if (codec_zstd_start())
+		abort();
 	if (choice >= 0xf0 && choice < 0xf4)
 		there_and_back(codecs[1 + (choice & 3)], data + 1, size - 1);
 	else if (choice < 5)
