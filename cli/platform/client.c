@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define SUGGEST_MAX 4096 /* names that are looked at */
 #define REPLY_MAX (1100ull << 20) /* no reply of a function is larger */
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
@@ -143,11 +144,12 @@ int client_refused(const struct client_reply *reply, struct df_err *err)
 	const char *message = member_text(error, "message");
 	const char *id = member_text(error, "request_id");
 
-	df_err_set(err, CLI_FAILED, "%s", *message ? message : "the daemon refused it");
+	df_err_set(err, reply->status == 404 ? -ENOENT : CLI_FAILED, "%s",
+		*message ? message : "the daemon refused it");
 	if (!*message)
 		df_err_add(err, " with status %ld", reply->status);
 	if (reply->status >= 502 && *id)
-		df_err_add(err, " (request %s; `dayfly logs` has more)", id);
+		df_err_add(err, " (request %s)", id);
 	json_decref(json);
 	return CLI_FAILED;
 }
@@ -203,6 +205,26 @@ char *function_path(const char *name, const char *before, struct df_err *err)
 		df_err_set(err, CLI_FAILED,
 			"%s is no function's name; `dayfly ls` lists those there are", name);
 	return path;
+}
+
+void suggest_function(const char *name, struct df_err *err)
+{
+	struct df_err ignored;
+	json_t *answer = NULL, *function;
+	const char *names[SUGGEST_MAX + 1] = {NULL}, *nearest;
+	size_t index, count = 0;
+
+	if (err->code != -ENOENT || client_call("GET", "/functions", NULL, &answer, &ignored))
+		return;
+	json_array_foreach(json_object_get(answer, "functions"), index, function)
+	{
+		if (count < SUGGEST_MAX)
+			names[count++] = member_text(function, "name");
+	}
+	nearest = nearest_name(name, names);
+	if (nearest)
+		df_err_add(err, "; did you mean %s?", nearest);
+	json_decref(answer);
 }
 
 const char *member_text(const json_t *object, const char *key)

@@ -104,7 +104,8 @@ static const struct flag up_flags[] = {
 
 static const struct page up_page = {"up [FLAGS] [-- FLAGS OF DAYFLYD]",
 	"Starts dayflyd in the background and waits until it serves. One that runs already is\n"
-	"left alone. Its log is dayflyd.log in the state directory; the one before that is kept.\n",
+	"left alone. `dayfly logs` prints its log; why one did not start is in dayflyd.log of the state\n"
+	"directory too.\n",
 	0, PAGE_MANY, WORDS_NONE,
 	"  dayfly up\n"
 	"  dayfly up --listen 127.0.0.1:9000 -- --idle 5m --instances 64\n"};
@@ -117,12 +118,15 @@ static char **make_words(const struct home *home, const struct up_options *how, 
 
 	while (more[count])
 		count++;
-	words = calloc(count + 6, sizeof(*words));
+	words = calloc(count + 8, sizeof(*words));
 	if (!words)
 		return NULL;
 	words[at++] = (char *)"dayflyd";
 	words[at++] = (char *)"--state";
 	words[at++] = home->state;
+	/* `dayfly logs` has the lines; our file is for what comes before and after them. */
+	words[at++] = (char *)"--log-echo";
+	words[at++] = (char *)"none";
 	if (how->listen) {
 		words[at++] = (char *)"--listen";
 		words[at++] = (char *)how->listen;

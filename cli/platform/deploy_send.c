@@ -10,56 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINES_SHOWN 12
-
-/* Where the last lines of a text begin. */
-static const char *last_lines(const char *text, unsigned int lines)
-{
-	const char *at = text + strlen(text);
-
-	if (at > text && at[-1] == '\n')
-		at--;
-	while (at > text && (at[-1] != '\n' || --lines))
-		at--;
-	return at;
-}
-
-/* Indented; a program's words may hold terminal escapes. */
-static void print_indented(const char *text)
-{
-	DF_STR struct df_str lines = DF_STR_EMPTY;
-
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		df_str_add(&lines, "    ");
-		for (size_t i = 0; i < length; i++) {
-			unsigned char c = (unsigned char)text[i];
-
-			df_str_add_bytes(&lines,
-				(c < 0x20 && c != '\t') || c == 0x7f ? "?" : &text[i], 1);
-		}
-		df_str_add(&lines, "\n");
-		text += length + (text[length] == '\n');
-	}
-	dprintf(STDERR_FILENO, "%s", df_str_text(&lines));
-}
-
 /* All is said here, in order: what failed, the program's last words, what to do. */
 static int explain(const char *name, const json_t *error, bool verbose, struct df_err *err)
 {
-	const char *output = member_text(error, "output"), *report = member_text(error, "report");
+	const char *report = member_text(error, "report");
+	DF_STR struct df_str lines = DF_STR_EMPTY;
 
 	df_err_set(err, CLI_FAILED, "%s could not be frozen: %s", name,
 		member_text(error, "message"));
 	(void)cli_fail(err, CLI_FAILED);
-	if (*output) {
-		dprintf(STDERR_FILENO, "  its last words:\n");
-		print_indented(last_lines(output, LINES_SHOWN));
-	}
-	if (*report && verbose)
-		print_indented(report);
-	else if (*report)
+	print_last_words(member_text(error, "output"));
+	if (verbose)
+		add_indented(&lines, report);
+	dprintf(STDERR_FILENO, "%s", df_str_text(&lines));
+	if (*report && !verbose)
 		dprintf(STDERR_FILENO,
 			"  `dayfly deploy --verbose ...` shows registers and call chain, `dayfly logs %s` too\n",
 			name);

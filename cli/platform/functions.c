@@ -56,7 +56,7 @@ static void add_function(struct table *table, const json_t *function)
 int command_ls(int argc, char **argv)
 {
 	static const char *const heads[] = {"NAME", "STATE", "WAITS AT", ">MEMORY", ">SNAPSHOT",
-		">OK", ">ERRORS", ">LIVE", NULL};
+		">OK", ">ERRORS", ">INSTANCES", NULL};
 	struct ls_options how = {false, false};
 	const struct flag_set sets[] = {{ls_flags, &how}, {0}};
 	struct table table = {.heads = heads};
@@ -87,18 +87,30 @@ int command_ls(int argc, char **argv)
 }
 
 static const struct page rm_page = {"rm NAME...",
-	"Removes functions. Events that run are finished.\n", 1, PAGE_MANY, WORDS_FUNCTIONS, NULL};
+	"Removes functions, and prints their names. Events that run are finished.\n", 1, PAGE_MANY,
+	WORDS_FUNCTIONS, NULL};
 
 int command_rm(int argc, char **argv)
 {
 	const struct flag_set sets[] = {{0}};
 	struct df_err err = {0};
-	int next, status = page_flags(&rm_page, sets, argc, argv, &next, &err);
+	int next, status = page_flags(&rm_page, sets, argc, argv, &next, &err), result = CLI_OK;
 
-	for (; !status && next < argc; next++) {
+	if (status)
+		return page_end(status, &err);
+	/* One that is not there is no reason to keep the others. */
+	for (; next < argc; next++) {
 		DF_FREE char *path = function_path(argv[next], "/functions/", &err);
 
 		status = path ? client_call("DELETE", path, NULL, NULL, &err) : CLI_FAILED;
+		if (status) {
+			suggest_function(argv[next], &err);
+			result = cli_fail(&err, CLI_FAILED);
+		} else {
+			printf("%s\n", argv[next]);
+		}
+		if (err.code == -ECONNREFUSED)
+			break;
 	}
-	return page_end(status, &err);
+	return result;
 }

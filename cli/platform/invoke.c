@@ -2,6 +2,7 @@
 /* `dayfly invoke`: standard input becomes an event, the reply standard output. */
 #include "cli/platform/platform.h"
 
+#include "cli/progress.h"
 #include "host/cleanup.h"
 #include "host/write.h"
 
@@ -144,9 +145,32 @@ static int read_body(struct df_str *body, struct df_err *err)
 	return 0;
 }
 
+/* The daemon's errors are JSON with "error"; all else is the function's reply: 0. */
+static int explain_failure(const char *name, const struct client_reply *reply, struct df_err *err)
+{
+	json_t *json = json_loadb(df_str_text(&reply->body), reply->body.length, 0, NULL);
+	const json_t *error = json_object_get(json, "error");
+	bool failed = reply->status == 502 || reply->status == 504;
+	int status = 0;
+
+	if (json_is_object(error) && failed) {
+		df_err_set(err, 1, "%s failed: %s (request %s)", name,
+			member_text(error, "message"), member_text(error, "request_id"));
+		(void)cli_fail(err, 1);
+		err->text[0] = '\0';
+		print_last_words(member_text(error, "output"));
+		status = 1;
+	} else if (json_is_object(error)) {
+		status = client_refused(reply, err);
+		suggest_function(name, err);
+	}
+	json_decref(json);
+	return status;
+}
+
 /* What became of it. 1: the function's own failure. */
-static int finish(const struct invoke_options *how, const struct client_reply *reply,
-	struct df_err *err)
+static int finish(const struct invoke_options *how, const char *name,
+	const struct client_reply *reply, struct df_err *err)
 {
 	int error;
 
@@ -157,16 +181,11 @@ static int finish(const struct invoke_options *how, const struct client_reply *r
 		json_decref(json);
 		return fflush(stdout) ? CLI_FAILED : 0;
 	}
-	/* The daemon's errors are JSON with "error"; all else is the function's reply. */
 	if (reply->status >= 400) {
-		json_t *json = json_loadb(df_str_text(&reply->body), reply->body.length, 0, NULL);
-		bool own = json_is_object(json_object_get(json, "error"));
+		int status = explain_failure(name, reply, err);
 
-		json_decref(json);
-		if (own) {
-			client_refused(reply, err);
-			return reply->status == 502 || reply->status == 504 ? 1 : CLI_FAILED;
-		}
+		if (status)
+			return status;
 	}
 	error = df_write(STDOUT_FILENO, df_str_text(&reply->body), reply->body.length);
 	if (error)
@@ -197,10 +216,12 @@ static int invoke(struct invoke_options *how, const char *name, struct df_err *e
 		return status;
 	request.body = df_str_text(&body);
 	request.body_bytes = body.length;
+	progress_begin("waiting for", name);
 	status = client_ask(&request, &reply, err);
+	progress_end();
 	if (status)
 		return status;
-	status = finish(how, &reply, err);
+	status = finish(how, name, &reply, err);
 	df_str_deinit(&reply.body);
 	return status;
 }

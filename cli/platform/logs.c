@@ -2,6 +2,7 @@
 /* `dayfly logs` and `dayfly inspect`. */
 #include "cli/platform/platform.h"
 
+#include "cli/event.h"
 #include "host/cleanup.h"
 #include "host/write.h"
 
@@ -15,7 +16,7 @@
 #define WAIT_MS 30000
 
 struct logs_options {
-	bool follow;
+	bool follow, json;
 	unsigned long long tail; /* ALL_LINES: all that are kept */
 };
 
@@ -27,6 +28,11 @@ static int set_follow(void *into, const char *value, struct df_err *err)
 	(void)err;
 	((struct logs_options *)into)->follow = true;
 	return 0;
+}
+
+static int set_json(void *into, const char *value, struct df_err *err)
+{
+	return page_set_bool(&((struct logs_options *)into)->json, value, err);
 }
 
 static int set_tail(void *into, const char *value, struct df_err *err)
@@ -43,19 +49,80 @@ static int set_tail(void *into, const char *value, struct df_err *err)
 static const struct flag logs_flags[] = {
 	{"-f", NULL, "go on with what comes, until Ctrl-C", set_follow},
 	{"--tail", "COUNT", "only the last lines", set_tail},
+	{"--json", NULL, "one JSON object a line, for programs", set_json},
 	{0},
 };
 
-static const struct page logs_page = {"logs [-f] [--tail COUNT] [NAME]",
-	"Prints a function's log, one JSON object a line: failures, and what its events wrote to\n"
-	"standard error. Without a name, the daemon's own log.\n",
-	0, 1, WORDS_FUNCTIONS, NULL};
+static const struct page logs_page = {"logs [FLAGS] [NAME]",
+	"Prints a function's log: failures, and what its events wrote to standard error. Times are\n"
+	"UTC. Without a name, the daemon's own log.\n",
+	0, 1, WORDS_FUNCTIONS,
+	"  dayfly logs --tail 20 -f squeeze\n"
+	"  dayfly logs --json squeeze | jq 'select(.level == \"warning\") | .request_id'\n"};
+
+/* --- lines for people --- */
+
+/* "2026-11-23 11:46:29.581 warning: exit status 3 · 15 ms · request 4c1ed3af-...", and what was said below it. */
+static void add_entry(struct df_str *text, const json_t *entry)
+{
+	const char *level = member_text(entry, "level"), *version = member_text(entry, "version");
+	const char *time = member_text(entry, "time"), *id = member_text(entry, "request_id");
+	uint64_t duration_us = member_number(entry, "duration_us");
+	char took[UNITS_BYTES];
+
+	df_str_addf(text, "%.10s %.12s ", time, strlen(time) > 11 ? time + 11 : "");
+	if (strcmp(level, "info") != 0)
+		df_str_addf(text, "%s: ", level);
+	df_str_addf(text, "%s", member_text(entry, "message"));
+	if (*version && strcmp(version, "$LATEST") != 0)
+		df_str_addf(text, " · version %s", version);
+	if (duration_us)
+		df_str_addf(text, " · %s", units_time(duration_us * 1000, took));
+	if (*id)
+		df_str_addf(text, " · request %s", id);
+	df_str_add(text, "\n");
+	add_indented(text, member_text(entry, "output"));
+}
+
+/* Lines that are no JSON, which a crash may leave, are shown as they are. */
+static void add_entries(struct df_str *text, const char *lines)
+{
+	while (*lines) {
+		size_t length = strcspn(lines, "\n");
+		json_t *entry = json_loadb(lines, length, 0, NULL);
+
+		if (json_is_object(entry)) {
+			add_entry(text, entry);
+		} else {
+			DF_FREE char *line = df_format("%.*s", (int)length, lines);
+
+			add_indented(text, line ? line : "");
+		}
+		json_decref(entry);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static int write_lines(const char *lines, bool json, struct df_err *err)
+{
+	DF_STR struct df_str text = DF_STR_EMPTY;
+
+	if (json)
+		df_str_add(&text, lines);
+	else
+		add_entries(&text, lines);
+	if (text.failed || df_write(STDOUT_FILENO, df_str_text(&text), text.length))
+		return df_err_set(err, CLI_FAILED, "writing the log failed");
+	return 0;
+}
+
+/* --- asking --- */
 
 /*
  * The lines from position *after on, which becomes the one behind the last; the first time only the last `tail` of them, unless that is ALL_LINES.
  */
 static int print_lines(const char *path, uint64_t *after, bool wait, unsigned long long tail,
-	struct df_err *err)
+	bool json, struct df_err *err)
 {
 	DF_FREE char *whole = tail == ALL_LINES
 		? df_format("%s/logs?after=%llu&wait=%d", path, (unsigned long long)*after,
@@ -71,8 +138,8 @@ static int print_lines(const char *path, uint64_t *after, bool wait, unsigned lo
 	*after = reply.log_after;
 	if (reply.status >= 400)
 		status = client_refused(&reply, err);
-	else if (df_write(STDOUT_FILENO, df_str_text(&reply.body), reply.body.length))
-		status = df_err_set(err, CLI_FAILED, "writing the log failed");
+	else
+		status = write_lines(df_str_text(&reply.body), json, err);
 	df_str_deinit(&reply.body);
 	return status;
 }
@@ -89,15 +156,18 @@ int command_logs(int argc, char **argv)
 				    : function_path(argv[next], "/functions/", &err);
 
 	if (!status)
-		status = path ? print_lines(path, &after, false, options.tail, &err) : CLI_FAILED;
+		status = path ? print_lines(path, &after, false, options.tail, options.json, &err)
+			      : CLI_FAILED;
 	/* A long log comes in parts. */
 	do {
 		before = after;
 		if (!status)
-			status = print_lines(path, &after, false, ALL_LINES, &err);
+			status = print_lines(path, &after, false, ALL_LINES, options.json, &err);
 	} while (!status && after != before);
 	while (!status && options.follow)
-		status = print_lines(path, &after, true, ALL_LINES, &err);
+		status = print_lines(path, &after, true, ALL_LINES, options.json, &err);
+	if (next < argc)
+		suggest_function(argv[next], &err);
 	return page_end(status, &err);
 }
 
@@ -117,5 +187,7 @@ int command_inspect(int argc, char **argv)
 	if (!status)
 		status = print_json(answer, &err);
 	json_decref(answer);
+	if (status && next < argc)
+		suggest_function(argv[next], &err);
 	return page_end(status, &err);
 }

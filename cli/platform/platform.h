@@ -41,8 +41,11 @@ struct client_reply {
 int client_ask(const struct client_request *request, struct client_reply *reply, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* The daemon's own words for a reply with a status of 400 or more. Returns CLI_FAILED. */
+/* The daemon's own words for a reply with a status of 400 or more. Returns CLI_FAILED; err->code is -ENOENT for a 404. */
 int client_refused(const struct client_reply *reply, struct df_err *err);
+
+/* After an error: if it is that there is no such function, adds the nearest name that there is. */
+void suggest_function(const char *name, struct df_err *err);
 
 /*
  * The same for calls that are answered by JSON or nothing; anything but success is an error. *answer (NULL is allowed, and is
@@ -77,6 +80,14 @@ int deploy_send(const char *path, const json_t *deployment, bool verbose, json_t
 
 /* Says on standard error what is odd about a function that was deployed. */
 void deploy_note(const json_t *function);
+
+/* --- what programs say (last_words.c) --- */
+
+/* Appends the text's lines, indented, without control characters: a program's words may hold terminal escapes. */
+void add_indented(struct df_str *lines, const char *text);
+
+/* The last lines of what a program that failed wrote to standard error, on ours. Nothing if it said nothing. */
+void print_last_words(const char *text);
 
 /* --- tables (table.c) --- */
 

@@ -58,12 +58,24 @@ static enum MHD_Result send_busy(struct request *request, const struct call_repl
 	return http_send(request, MHD_HTTP_TOO_MANY_REQUESTS, response);
 }
 
+/* Its owner, on the local face, is also told what the program last said. */
 static enum MHD_Result send_failure(struct request *request, const struct call_reply *reply)
 {
 	const struct error *error = &errors[reply->result];
+	DF_STR struct df_str output = DF_STR_EMPTY;
+	bool ran = reply->result == CALL_FUNCTION_ERROR || reply->result == CALL_TIMEOUT;
+	size_t bytes = !ran                              ? 0
+		: reply->reply.log_bytes < LOG_EVENT_MAX ? reply->reply.log_bytes
+							 : LOG_EVENT_MAX;
 
 	if (reply->result == CALL_BUSY)
 		return send_busy(request, reply);
+	if (request->face == FACE_LOCAL && bytes) {
+		/* Once, since a hostile monitor may change what lies there. */
+		df_str_add_bytes(&output, reply->reply.log + reply->reply.log_bytes - bytes, bytes);
+		return http_send_failure(request, error->status, error->code, reply->text, &output,
+			NULL);
+	}
 	return http_send_error(request, error->status, error->code, "%s", reply->text);
 }
 

@@ -239,25 +239,6 @@ static int take_image(json_t *json, struct source *source, struct df_err *err)
 	return source->root_path ? 0 : df_err_set(err, -ENOMEM, "out of memory");
 }
 
-/* An error with the program's last words. */
-static enum MHD_Result send_deploy_failed(struct request *request,
-	const struct deployment *deployment, const struct df_err *err)
-{
-	DF_STR struct df_str json = DF_STR_EMPTY;
-
-	df_json_open(&json, NULL, '{');
-	df_json_open(&json, "error", '{');
-	df_json_text(&json, "code", "DeployFailed");
-	df_json_text(&json, "message", err->text);
-	df_json_text(&json, "request_id", request->id);
-	df_json_bytes(&json, "output", df_str_text(deployment->output), deployment->output->length);
-	df_json_text(&json, "report", df_str_text(deployment->report));
-	df_json_close(&json, '}');
-	df_json_close(&json, '}');
-	return http_send_text(request, MHD_HTTP_UNPROCESSABLE_CONTENT, "application/json",
-		df_str_text(&json), json.length);
-}
-
 static enum MHD_Result answer_deploy(struct request *request, const char *name,
 	const struct deployment *deployment, enum deploy_result result, const struct df_err *err)
 {
@@ -268,7 +249,8 @@ static enum MHD_Result answer_deploy(struct request *request, const char *name,
 	case DEPLOY_CONFLICT:
 		return http_send_error(request, MHD_HTTP_CONFLICT, "Conflict", "%s", err->text);
 	case DEPLOY_FAILED:
-		return send_deploy_failed(request, deployment, err);
+		return http_send_failure(request, MHD_HTTP_UNPROCESSABLE_CONTENT, "DeployFailed",
+			err->text, deployment->output, df_str_text(deployment->report));
 	case DEPLOY_ERROR:
 		return http_send_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "Failed", "%s",
 			err->text);

@@ -108,4 +108,10 @@ enum MHD_Result http_send_json(struct request *request, unsigned int status, jso
 enum MHD_Result http_send_error(struct request *request, unsigned int status, const char *code,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/*
+ * The same with what a program last said: its bytes are "output", and "report" if that is not NULL. For the local face alone.
+ */
+enum MHD_Result http_send_failure(struct request *request, unsigned int status, const char *code,
+	const char *message, const struct df_str *output, const char *report);
+
 #endif

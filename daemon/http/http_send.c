@@ -103,26 +103,37 @@ enum MHD_Result http_send_json(struct request *request, unsigned int status, jso
 	return http_send(request, status, response);
 }
 
-enum MHD_Result http_send_error(struct request *request, unsigned int status, const char *code,
-	const char *format, ...)
+enum MHD_Result http_send_failure(struct request *request, unsigned int status, const char *code,
+	const char *message, const struct df_str *output, const char *report)
 {
 	struct df_str text = DF_STR_EMPTY;
-	char message[1024];
-	va_list arguments;
 	enum MHD_Result result;
 
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
 	df_json_open(&text, NULL, '{');
 	df_json_open(&text, "error", '{');
 	df_json_text(&text, "code", code);
 	df_json_text(&text, "message", message);
 	df_json_text(&text, "request_id", request->id);
+	if (output)
+		df_json_bytes(&text, "output", df_str_text(output), output->length);
+	if (report)
+		df_json_text(&text, "report", report);
 	df_json_close(&text, '}');
 	df_json_close(&text, '}');
 	result = http_send_text(request, status, "application/json", df_str_text(&text),
 		text.length);
 	df_str_deinit(&text);
 	return result;
+}
+
+enum MHD_Result http_send_error(struct request *request, unsigned int status, const char *code,
+	const char *format, ...)
+{
+	char message[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	return http_send_failure(request, status, code, message, NULL, NULL);
 }
