@@ -80,6 +80,8 @@ const char *event_wait_point(uint32_t wait_point)
 		return "read(0)";
 	case DF_WAIT_POINT_SDK:
 		return "df_next_event()";
+	case DF_WAIT_POINT_HTTP:
+		return "the wait for a connection";
 	default:
 		return "a place that dayfly does not know";
 	}
@@ -218,16 +220,29 @@ static int explain_refusal(const struct df_ready *ready, struct df_err *err)
 
 int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, struct df_err *err)
 {
+	const struct event_options *options = freezing->options;
+	const char *flags[4] = {NULL};
 	const struct monitor_command command = {
 		.name = "freeze",
-		.flags = freezing->options->no_jail ? no_jail : NULL,
+		.flags = flags,
 		.options = freezing->program_options,
 		.program = freezing->program,
-		.more_features = ",freeze",
+		.more_features = !options->http                            ? ",freeze"
+			: freezing->program_options->features[FEATURE_NET] ? ",freeze,http"
+									   : ",net,freeze,http",
 	};
 	DF_MONITOR struct df_monitor monitor = DF_MONITOR_NONE;
-	int status = start_monitor(&command, (char *const *)freezing->program_options->env,
-		&monitor, err);
+	size_t flag_count = 0;
+	int status;
+
+	if (options->no_jail)
+		flags[flag_count++] = no_jail[0];
+	if (options->http) {
+		flags[flag_count++] = "--http";
+		flags[flag_count++] = options->http;
+	}
+	status = start_monitor(&command, (char *const *)freezing->program_options->env, &monitor,
+		err);
 
 	if (!status)
 		status = send_freezing(&monitor, freezing, err);

@@ -19,6 +19,7 @@ struct event_options {
 	uint64_t boot_limit_ms; /* 0: the monitor's default */
 	uint64_t body_bytes; /* largest body of a snapshot on disk */
 	struct df_str attributes; /* pairs */
+	const char *http; /* port of a server that is to be frozen where it waits for a connection; "0": any. Or NULL */
 	bool no_jail;
 	bool json;
 };
@@ -27,7 +28,7 @@ struct event_options {
 extern const struct flag event_limit_flags[]; /* --wall --cpu --log-max --attribute */
 extern const struct flag event_window_flags[]; /* --reply-max */
 extern const struct flag event_body_flags[]; /* --body-max */
-extern const struct flag event_boot_flags[]; /* --boot-limit */
+extern const struct flag event_boot_flags[]; /* --boot-limit --http */
 extern const struct flag event_jail_flags[]; /* --no-jail */
 extern const struct flag event_json_flags[]; /* --json */
 

@@ -5,7 +5,9 @@
 #include "host/attributes.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +107,19 @@ static int set_boot_limit(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
+static int set_http(void *into, const char *value, struct df_err *err)
+{
+	char *end;
+	unsigned long port = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || port > UINT16_MAX)
+		return df_err_set(err, -EINVAL,
+			"--http %s is not a port; write the number that the server listens on, or 0 for any",
+			value);
+	((struct event_options *)into)->http = value;
+	return 0;
+}
+
 static int set_no_jail(void *into, const char *value, struct df_err *err)
 {
 	(void)value;
@@ -142,6 +157,8 @@ const struct flag event_body_flags[] = {
 const struct flag event_boot_flags[] = {
 	{"--boot-limit", "DURATION", "time until it must wait for an event (default 30s)",
 		set_boot_limit},
+	{"--http", "PORT", "it is an HTTP server on this port (0: any): events are requests to it",
+		set_http},
 	{0},
 };
 

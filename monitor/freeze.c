@@ -133,6 +133,15 @@ static void rehearse(struct freezer *f, enum df_event_mode mode)
 	f->vm.text[0] = 0;
 }
 
+static const char *http_port_text(const struct options *o)
+{
+	static char text[32];
+
+	if (o->http_port)
+		snprintf(text, sizeof(text), " to port %llu", (unsigned long long)o->http_port);
+	return text;
+}
+
 static int boot(struct freezer *f, struct df_err *err)
 {
 	struct vm *vm = &f->vm;
@@ -151,11 +160,16 @@ static int boot(struct freezer *f, struct df_err *err)
 		return 0;
 	if (vm->outcome == DF_OUTCOME_WALL_TIME)
 		return df_err_set(err, -ETIMEDOUT,
-			"%s did not come to wait for an event within %llu ms", vm->program,
-			(unsigned long long)limit);
+			"%s did not come to wait for %s%s within %llu ms", vm->program,
+			vm->options->http ? "a connection" : "an event",
+			http_port_text(vm->options), (unsigned long long)limit);
 	if (vm->outcome != DF_OUTCOME_EXIT)
 		return df_err_set(err, -ECHILD, "%s ended before it waited for an event%s",
 			vm->program, vm->text_bytes ? "" : ": killed by a signal");
+	if (vm->options->http)
+		return df_err_set(err, -ECHILD,
+			"%s ended with status %d before it waited for a connection%s", vm->program,
+			vm->status, http_port_text(vm->options));
 	if (!f->entry.tables_used)
 		return df_err_set(err, -ECHILD, "%s can not be started", vm->program);
 	/* It does not ask for input: it will run whole for each event. */

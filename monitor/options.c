@@ -40,6 +40,16 @@ static int parse_flag(struct options *o, const char *name)
 	return 1;
 }
 
+static int parse_http(struct options *o, const char *value, struct df_err *err)
+{
+	int r = parse_number("--http", value, &o->http_port, err);
+
+	if (!r && o->http_port > UINT16_MAX)
+		r = df_err_set(err, -EINVAL, "--http %s: not a port", value);
+	o->http = true;
+	return r;
+}
+
 static int parse_value(struct options *o, const char *name, const char *value, struct df_err *err)
 {
 	if (!strcmp(name, "--kernel"))
@@ -60,6 +70,8 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 		o->watch = value;
 	else if (!strcmp(name, "--memory"))
 		return parse_number(name, value, &o->memory_bytes, err);
+	else if (!strcmp(name, "--http"))
+		return parse_http(o, value, err);
 	else if (!strcmp(name, "--timeout-ms"))
 		return parse_number(name, value, &o->timeout_ms, err);
 	else

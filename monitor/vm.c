@@ -387,6 +387,7 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 	b->kheap_bytes = DF_KHEAP_FIRST;
 	b->kstack_count = 1;
 	b->stack_bytes = stack_bytes(memory);
+	b->http_port = (uint32_t)o->http_port;
 	b->feature_count = vm->kernel.feature_count;
 	memcpy(b->feature, vm->kernel.feature, sizeof(b->feature));
 	b->xcr0 = vm->xcr0;

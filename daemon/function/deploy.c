@@ -159,6 +159,8 @@ static const char *wait_point_text(uint32_t wait_point)
 		return "entry";
 	case DF_WAIT_POINT_SDK:
 		return "sdk";
+	case DF_WAIT_POINT_HTTP:
+		return "http";
 	default:
 		return "stdio";
 	}

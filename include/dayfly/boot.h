@@ -61,7 +61,7 @@ struct df_boot_info {
 	struct df_stream_stat stream[3];
 	uint8_t random[64]; /* seed */
 	uint32_t pid; /* what getpid() answers */
-	uint32_t reserved;
+	uint32_t http_port; /* feature `http`: where the program is to listen; 0: wherever */
 	char host_name[64];
 	/* New on each return of DF_CALL_FREEZE: time, random, pid and this. */
 	struct df_event event;

@@ -37,6 +37,7 @@ enum df_wait_point {
 	DF_WAIT_POINT_ENTRY = 1, /* before its first instruction */
 	DF_WAIT_POINT_STDIO, /* it wants standard input for the first time */
 	DF_WAIT_POINT_SDK, /* it called df_next_event() */
+	DF_WAIT_POINT_HTTP, /* it waits for a connection to its port (feature `http`) */
 	DF_WAIT_POINT_COUNT
 };
 

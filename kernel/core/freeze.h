@@ -6,7 +6,8 @@
 #ifndef KERNEL_CORE_FREEZE_H
 #define KERNEL_CORE_FREEZE_H
 
-#include <dayfly/types.h>
+#include <kernel/core/hypercall.h>
+#include <kernel/core/thread.h>
 
 struct file;
 
@@ -26,5 +27,38 @@ struct freeze_hooks {
 	void (*fault)(gva_t va, bool write);
 };
 extern struct freeze_hooks freeze_hooks;
+
+/*
+ * Of the feature `http`; NULL while it is absent. With it the program waits for connections, not for standard input,
+ * which is empty; what it prints goes to the log.
+ */
+struct http_hooks {
+	/* Does a thread wait for a connection? own: the current one, through a queue that it did not sleep on. */
+	bool (*awaited)(bool *own);
+	/* The event is there. */
+	void (*arrived)(void);
+};
+extern const struct http_hooks *http_hooks;
+
+/* True from the thaw on. The mode is the monitor's to write, so nothing of ours changes for it. */
+static inline bool event_there(void)
+{
+	return boot_info->event.mode == DF_MODE_EVENT || boot_info->event.mode == DF_MODE_REHEARSE;
+}
+
+/* Bytes that the reply may have. */
+static inline uint64_t event_reply_limit(void)
+{
+	uint64_t window = boot_info->out_bytes - DF_OUT_REPLY;
+
+	return event_there() ? min(boot_info->event.reply_max, window) : window;
+}
+
+/* Ends the event because it passed a limit. */
+static inline void event_stop(enum df_stop why)
+{
+	request_page->out.stopped = (uint16_t)why;
+	program_exit(0, 0);
+}
 
 #endif

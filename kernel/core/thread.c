@@ -25,6 +25,7 @@ struct signal_hooks signal_hooks;
 struct task_hooks task_hooks;
 struct event_hooks event_hooks;
 struct freeze_hooks freeze_hooks;
+const struct http_hooks *http_hooks;
 int first_tid;
 
 extern uint64_t kernel_stack_top;

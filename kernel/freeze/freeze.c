@@ -111,7 +111,10 @@ void freeze_at(enum df_wait_point at)
 	if (boot_info->flags & DF_BOOT_VERIFY)
 		hypercall(DF_CALL_THAWED, 0, 0, 0, 0);
 	clocks_jumped();
-	input_arrived();
+	if (http_hooks)
+		http_hooks->arrived();
+	else
+		input_arrived();
 }
 
 /* --- the hooks --- */
@@ -133,7 +136,9 @@ static bool idle(void)
 
 	if (!input_awaited(&own))
 		return false;
-	freeze_at(sdk_waits() ? DF_WAIT_POINT_SDK : DF_WAIT_POINT_STDIO);
+	freeze_at(http_hooks          ? DF_WAIT_POINT_HTTP
+			: sdk_waits() ? DF_WAIT_POINT_SDK
+				      : DF_WAIT_POINT_STDIO);
 	return true;
 }
 
@@ -156,7 +161,7 @@ static bool polled(void)
 	}
 	if (!own && ++loops < LOOPS_MAX)
 		return false;
-	freeze_at(DF_WAIT_POINT_STDIO);
+	freeze_at(http_hooks ? DF_WAIT_POINT_HTTP : DF_WAIT_POINT_STDIO);
 	return true;
 }
 

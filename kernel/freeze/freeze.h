@@ -8,13 +8,8 @@
 
 #include <dayfly/event.h>
 #include <kernel/core/file.h>
+#include <kernel/core/freeze.h>
 #include <kernel/core/hypercall.h>
-
-/* True from the thaw on. The mode is the monitor's to write, so nothing of ours changes for it. */
-static inline bool event_there(void)
-{
-	return boot_info->event.mode == DF_MODE_EVENT || boot_info->event.mode == DF_MODE_REHEARSE;
-}
 
 /* --- freeze.c --- */
 /* Stops here; returns when there is an event, or (DF_WAIT_POINT_ENTRY) when the guest shall go on to boot. */
@@ -32,10 +27,6 @@ int input_sleep(void) must_check;
 bool input_awaited(bool *own);
 /* Wakes who waits for the event. */
 void input_arrived(void);
-/* Bytes that the reply may have. */
-uint64_t reply_limit(void);
-/* Ends the event because it passed a limit. */
-void event_stop(enum df_stop why) __attribute__((noreturn));
 
 /* --- sdk.c --- */
 void sdk_init(void);

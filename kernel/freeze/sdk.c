@@ -45,7 +45,7 @@ static int64_t next_event(gva_t out, uint64_t size)
 		.attributes = DF_VA_IN,
 		.attribute_bytes = e->attribute_bytes,
 		.reply = DF_VA_OUT + DF_OUT_REPLY,
-		.reply_max = reply_limit(),
+		.reply_max = event_reply_limit(),
 	};
 	if (user_copy_to((void *)out, &event, min(size, (uint64_t)sizeof(event))))
 		return -EFAULT;
@@ -101,7 +101,7 @@ static int64_t put_reply(gva_t from, uint64_t size)
 	if (r)
 		return r;
 	if (reply.flags & DF_REPLY_BODY) {
-		if (reply.body_bytes > reply_limit())
+		if (reply.body_bytes > event_reply_limit())
 			event_stop(DF_STOP_REPLY_SIZE);
 		/* The copy goes upwards, so a body that lies further up in the window moves down intact. */
 		if (reply.body != to &&

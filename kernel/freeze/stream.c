@@ -27,28 +27,16 @@ static unsigned number(const struct file *f)
 	return (unsigned)(uintptr_t)f->data;
 }
 
+/* What a server prints is no part of its answers. */
 static bool is_log(const struct file *f)
 {
-	return number(f) == 2;
-}
-
-uint64_t reply_limit(void)
-{
-	uint64_t window = boot_info->out_bytes - DF_OUT_REPLY;
-
-	return event_there() ? min(boot_info->event.reply_max, window) : window;
+	return number(f) == 2 || http_hooks;
 }
 
 static uint64_t log_limit(void)
 {
 	return event_there() ? min(boot_info->event.log_max, (uint64_t)DF_OUT_LOG_MAX)
 			     : DF_OUT_LOG_MAX;
-}
-
-void event_stop(enum df_stop why)
-{
-	request_page->out.stopped = (uint16_t)why;
-	program_exit(0, 0);
 }
 
 /* --- waiting for the event --- */
@@ -59,6 +47,8 @@ bool input_awaited(bool *own)
 	bool any = false;
 
 	*own = false;
+	if (http_hooks)
+		return http_hooks->awaited(own);
 	list_for_each(w, &input.waiters, node) {
 		if (event_hooks.awaited && !event_hooks.awaited(w))
 			continue;
@@ -82,7 +72,7 @@ int input_wait(bool nonblock)
 {
 	int r;
 
-	while (!event_there()) {
+	while (!event_there() && !http_hooks) {
 		if (!nonblock) {
 			r = input_sleep();
 			if (r)
@@ -101,7 +91,7 @@ int input_wait(bool nonblock)
 
 static uint64_t left(const struct file *f)
 {
-	return event_there() ? boot_info->event.body_bytes - f->pos : 0;
+	return event_there() && !http_hooks ? boot_info->event.body_bytes - f->pos : 0;
 }
 
 static int64_t input_read(struct file *f, void *buf, size_t n, uint64_t *pos, unsigned flags)
@@ -123,7 +113,7 @@ static int64_t input_read(struct file *f, void *buf, size_t n, uint64_t *pos, un
 static unsigned input_poll(struct file *f, struct poll_table *pt)
 {
 	poll_wait(pt, &input);
-	if (!event_there())
+	if (!event_there() && !http_hooks)
 		return 0;
 	return EPOLLHUP | (left(f) ? EPOLLIN | EPOLLRDNORM : 0);
 }
@@ -142,7 +132,7 @@ static int64_t output_write(struct file *f, const void *buf, size_t n, uint64_t 
 {
 	struct df_out *out = &request_page->out;
 	uint64_t *used = is_log(f) ? &out->log_bytes : &out->reply_bytes;
-	uint64_t limit = is_log(f) ? log_limit() : reply_limit(), have = min(*used, limit);
+	uint64_t limit = is_log(f) ? log_limit() : event_reply_limit(), have = min(*used, limit);
 	gva_t to = DF_VA_OUT + (is_log(f) ? DF_OUT_LOG : DF_OUT_REPLY) + have;
 	size_t part = min(n, (size_t)(limit - have));
 

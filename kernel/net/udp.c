@@ -19,6 +19,8 @@ struct udp_socket {
 	struct udp_pcb *pcb;
 	struct inet_name local, peer;
 	bool bound, connected;
+	/* The program chose them itself: connecting and its end do not change them. */
+	bool chose_address, chose_port;
 	struct list in;
 	size_t in_bytes; /* with overhead */
 };
@@ -101,7 +103,12 @@ static int bind(struct socket *s, const struct address *a)
 	r = inet_check_local(&n.ip);
 	if (r)
 		return r;
-	return u->bound ? -EINVAL : bind_to(u, &n);
+	if (u->bound)
+		return -EINVAL;
+	r = bind_to(u, &n);
+	u->chose_port = r == 0;
+	u->chose_address = r == 0 && !ip_addr_isany(&n.ip);
+	return r;
 }
 
 static int connect(struct socket *s, const struct address *a)
@@ -113,6 +120,11 @@ static int connect(struct socket *s, const struct address *a)
 	if (a->used >= sizeof(a->family) && a->family == AF_UNSPEC) {
 		udp_disconnect(u->pcb);
 		u->connected = false;
+		if (!u->chose_address)
+			u->local.ip = inet_any(s).ip;
+		if (!u->chose_port)
+			u->local.port = 0;
+		u->bound = u->chose_port;
 		return 0;
 	}
 	r = inet_from_address(s, a, &to);
@@ -129,7 +141,7 @@ static int connect(struct socket *s, const struct address *a)
 	u->peer = to;
 	u->connected = true;
 	/* A datagram to ourselves comes from where it goes to. */
-	if (ip_addr_isany(&u->local.ip))
+	if (!u->chose_address)
 		u->local.ip = to.ip;
 	return 0;
 }
