@@ -14,6 +14,7 @@
 #include "daemon/lambda/lambda_code.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/object/store.h"
 #include "daemon/settings.h"
 #include "daemon/state.h"
 #include "daemon/trigger/trigger.h"
@@ -253,6 +254,9 @@ static void print_start(void)
 	printf("dayflyd %s: %s · state in %s%s · /dev/kvm %s\n", DAYFLY_VERSION, http_url(),
 		inside ? "~" : "", directory + (inside ? length : 0),
 		access("/dev/kvm", R_OK | W_OK) == 0 ? "ok" : "cannot be used");
+	if (*s3_url())
+		printf("object store (S3): %s · AWS_SHARED_CREDENTIALS_FILE=%s/credentials\n",
+			s3_url(), directory);
 	fflush(stdout);
 }
 
@@ -282,8 +286,10 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 	log_line(LOG_LEVEL_INFO, "stopping");
 	notify("STOPPING=1");
 	http_quiesce();
+	store_quiesce();
 	async_quiesce();
-	while ((left = http_active() + async_active()) > 0 && clock_now_ns() < until_ns) {
+	while ((left = http_active() + store_active() + async_active()) > 0 &&
+		clock_now_ns() < until_ns) {
 		int number = sigtimedwait(signals, NULL, &step);
 
 		if (number == SIGTERM || number == SIGINT)
@@ -297,6 +303,7 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 	/* Their answers say so. */
 	for (until_ns = clock_now_ns() + ANSWER_LIMIT_NS; http_active() && clock_now_ns() < until_ns;)
 		nanosleep(&step, NULL);
+	store_stop();
 	http_stop();
 }
 
@@ -326,9 +333,13 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 	if (!error && apply(s))
 		error = df_err_set(err, -ENOMEM, "out of memory");
 	if (!error)
+		error = store_init(s, err);
+	if (!error)
 		error = triggers_init(err);
 	if (!error)
 		error = start_http(s, paths, err);
+	if (!error)
+		error = store_start(s, err);
 	if (!error) {
 		print_start();
 		notify("READY=1");
@@ -336,6 +347,7 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 	}
 	triggers_deinit();
 	async_deinit();
+	store_deinit();
 	registry_deinit();
 	dispatch_deinit();
 	access_deinit();

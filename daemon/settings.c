@@ -113,6 +113,26 @@ static const struct schema_key events_keys[] = {
 	{0},
 };
 
+static bool is_objects_listen(const char *text)
+{
+	return strcmp(text, "none") == 0 || is_listen(text);
+}
+
+static const struct schema_key objects_keys[] = {
+	{.name = "listen",
+		.type = SCHEMA_TEXT,
+		IN(objects.listen),
+		.good = is_objects_listen,
+		.expected = "an address and a port such as 127.0.0.1:9000, or none"},
+	{.name = "quota",
+		.type = SCHEMA_SIZE,
+		IN(objects.quota),
+		.fallback = "0",
+		.most = 1ull << 50,
+		.expected = "a size such as 500M or 20G, or 0 for no limit"},
+	{0},
+};
+
 const struct schema_key settings_keys[] = {
 	{.name = "listen",
 		.type = SCHEMA_TEXT,
@@ -194,6 +214,7 @@ const struct schema_key settings_keys[] = {
 		IN(webhook_allow),
 		.good = is_network,
 		.expected = "a list of networks such as 10.1.0.0/16"},
+	{.name = "objects", .type = SCHEMA_SECTION, .keys = objects_keys},
 	{0},
 };
 
@@ -232,6 +253,11 @@ const struct setting_row settings_rows[] = {
 	{"webhook_allow", "--webhook-allow", "NET",
 		"addresses that webhooks may reach although they are not public; may be repeated",
 		true},
+	{"objects.listen", "--object-listen", "ADDRESS:PORT",
+		"the object store's S3 interface (default 127.0.0.1:9000; any port if --listen has port 0; none: no store)",
+		false},
+	{"objects.quota", "--object-quota", "SIZE",
+		"all objects together; more are refused (default 0: as the disk allows)", false},
 	{0},
 };
 

@@ -36,6 +36,10 @@ struct settings {
 		uint64_t count, bytes, dead_ms;
 	} events;
 	struct manifest_list webhook_allow;
+	struct {
+		char *listen; /* "ADDRESS:PORT", "none", or NULL: see settings.c */
+		uint64_t quota; /* bytes of all bodies; 0: no limit */
+	} objects;
 	/* What only the command line has: */
 	char *file; /* the settings file that was read, or NULL */
 	bool no_jail, help, version;

@@ -108,7 +108,7 @@ static const struct page up_page = {"up [FLAGS] [-- FLAGS OF DAYFLYD]",
 	"directory too.\n",
 	0, PAGE_MANY, WORDS_NONE,
 	"  dayfly up\n"
-	"  dayfly up --listen 127.0.0.1:9000 -- --idle 5m --instances 64\n"};
+	"  dayfly up --listen 127.0.0.1:8081 -- --idle 5m --instances 64\n"};
 
 /* The daemon's command line. NULL without memory. */
 static char **make_words(const struct home *home, const struct up_options *how, char **more)

@@ -6,7 +6,10 @@
 #include "daemon/http/faces.h"
 #include "daemon/lambda/lambda.h"
 #include "daemon/log.h"
+#include "daemon/object/deliver.h"
+#include "daemon/object/loop.h"
 #include "daemon/state.h"
+#include "host/attributes.h"
 #include "host/cleanup.h"
 
 #include <errno.h>
@@ -14,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,7 +104,8 @@ void async_get_config(const char *name, const char *qualifier, struct async_conf
 
 int async_put_config(const char *name, const struct async_config *config, struct df_err *err)
 {
-	DF_FREE char *key = config_key(name);
+	int loop = loop_check_destinations(name, config->on_success, config->on_failure, err);
+	DF_FREE char *key = loop ? NULL : config_key(name);
 	json_t *json = json_pack("{s:i, s:I, s:I, s:s, s:s}", "attempts", (int)config->attempts_max,
 		"age_ms", (json_int_t)config->age_max_ms, "modified_ms",
 		(json_int_t)config->modified_ms, "on_success", config->on_success, "on_failure",
@@ -108,6 +113,8 @@ int async_put_config(const char *name, const struct async_config *config, struct
 	DF_FREE char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	json_decref(json);
+	if (loop)
+		return loop;
 	return key && text ? state_put_setting(key, text, err)
 			   : df_err_set(err, -ENOMEM, "out of memory");
 }
@@ -130,7 +137,7 @@ void async_forget(const char *name)
 /* --- accepting --- */
 
 static int put(const char *name, const char *qualifier, const struct call *call,
-	const struct queue_mark *mark, struct df_err *err)
+	const struct queue_mark *mark, const char *target, struct df_err *err)
 {
 	char function[QUEUE_FUNCTION_MAX + 1];
 	struct async_config config;
@@ -138,6 +145,7 @@ static int put(const char *name, const char *qualifier, const struct call *call,
 		.kind = QUEUE_EVENT,
 		.function = function,
 		.request_id = call->request_id,
+		.target = target,
 		.attributes = call->attributes,
 		.attribute_bytes = call->attribute_bytes,
 		.body = call->body_bytes ? call->body : NULL,
@@ -156,13 +164,23 @@ static int put(const char *name, const char *qualifier, const struct call *call,
 
 int async_put(const char *name, const char *qualifier, const struct call *call, struct df_err *err)
 {
-	return put(name, qualifier, call, NULL, err);
+	return put(name, qualifier, call, NULL, NULL, err);
 }
 
 int async_put_marked(const char *name, const struct call *call, const struct queue_mark *mark,
 	struct df_err *err)
 {
-	return put(name, NULL, call, mark, err);
+	return put(name, NULL, call, mark, NULL, err);
+}
+
+int async_put_target(const char *function, const struct call *call, const char *target,
+	struct df_err *err)
+{
+	char name[FUNCTION_NAME_MAX + 1], qualifier[129] = "";
+
+	if (!face_name(function, strlen(function), name, qualifier))
+		return df_err_set(err, -EINVAL, "%.80s is no function's name", function);
+	return put(name, *qualifier ? qualifier : NULL, call, NULL, target, err);
 }
 
 /* --- how an event ends --- */
@@ -173,6 +191,7 @@ struct ending {
 	const char *version, *error;
 	const void *reply;
 	size_t reply_bytes;
+	const char *type; /* of the reply */
 	unsigned int status;
 };
 
@@ -236,8 +255,55 @@ static int store_end(const struct queue_event *event, const struct ending *endin
 					     : queue_dead(async.queue, event, &end, next);
 }
 
+/* How many functions an event came through, this one included. */
+static unsigned int hops_of(const struct queue_event *event)
+{
+	const char *name, *value;
+	size_t at = 0;
+
+	while (df_attributes_next(event->attributes, event->attribute_bytes, &at, &name, &value) >
+		0) {
+		if (strcmp(name, DESTINATION_HOPS) == 0)
+			return (unsigned int)strtoul(value, NULL, 10) + 1;
+	}
+	return 1;
+}
+
+/* What the next event has beside its body. `attributes` holds it if it is not the ended event's own. */
+static void add_attributes(const struct queue_event *event, const struct ending *ending,
+	bool is_reply, struct queue_event_new *next, struct df_str *attributes)
+{
+	char hops[16];
+
+	if (next->kind == QUEUE_EVENT) {
+		snprintf(hops, sizeof(hops), "%u", hops_of(event));
+		(void)!df_attributes_add(attributes, DESTINATION_HOPS, hops);
+	} else if (is_reply && ending->type && next->attributes) {
+		df_str_add_bytes(attributes, event->attributes, event->attribute_bytes);
+		(void)!df_attributes_add(attributes, DESTINATION_REPLY_TYPE, ending->type);
+	}
+	/* Without memory, or room in the queue, it goes without. */
+	if (attributes->length == 0 || attributes->failed ||
+		attributes->length > QUEUE_ATTRIBUTES_MAX)
+		return;
+	next->attributes = attributes->data;
+	next->attribute_bytes = attributes->length;
+}
+
+/* A result that came through as many functions as it may ends here. */
+static bool is_too_far(const struct queue_event *event, const struct destination *destination)
+{
+	if (destination->kind != DESTINATION_FUNCTION || hops_of(event) < DESTINATION_HOPS_MAX)
+		return false;
+	log_line(LOG_LEVEL_WARNING,
+		"the result of event %s of %s came through %u functions, and goes no further",
+		event->request_id, event->function, DESTINATION_HOPS_MAX);
+	return true;
+}
+
 static void end_event(const struct queue_event *event, const struct ending *ending)
 {
+	DF_STR struct df_str attributes = DF_STR_EMPTY;
 	DF_STR struct df_str record = DF_STR_EMPTY;
 	char text[DESTINATION_MAX + 1];
 	struct destination destination;
@@ -247,7 +313,8 @@ static void end_event(const struct queue_event *event, const struct ending *endi
 	int error;
 
 	find_destination(event, ending->reason == QUEUE_ALIVE, text);
-	send = *text && destination_parse(text, &destination, &err) == 0;
+	send = *text && destination_parse(text, &destination, &err) == 0 &&
+		!is_too_far(event, &destination);
 	reply = send && destination_takes_reply(&destination, ending->reason == QUEUE_ALIVE);
 	if (send && !reply)
 		make_record(event, ending, &record);
@@ -256,6 +323,8 @@ static void end_event(const struct queue_event *event, const struct ending *endi
 		destination_next(&destination, text, event,
 			reply ? ending->reply : df_str_text(&record),
 			reply ? ending->reply_bytes : record.length, &next);
+	if (send)
+		add_attributes(event, ending, reply, &next, &attributes);
 	error = store_end(event, ending, send ? &next : NULL);
 	if (error)
 		log_line(LOG_LEVEL_ERROR, "the end of event %s of %s could not be stored: %s",
@@ -279,10 +348,32 @@ static void try_again(const struct queue_event *event, enum queue_failure failur
 
 /* --- running --- */
 
+/* The content type of a reply. To be freed; NULL without memory. */
+static char *type_of(const struct function *function, const struct df_slot_reply *reply)
+{
+	DF_FREE char *attributes = malloc(reply->attribute_bytes + 1);
+	const char *type = function->config->reply_type, *name, *value;
+	size_t at = 0;
+
+	if (!attributes)
+		return NULL;
+	/* Once: it lies where a hostile monitor can still write. */
+	memcpy(attributes, reply->attributes ? (const char *)reply->attributes : "",
+		reply->attributes ? reply->attribute_bytes : 0);
+	while (reply->attributes &&
+		df_attributes_next(attributes, reply->attribute_bytes, &at, &name, &value) > 0) {
+		if (strcasecmp(name, "content-type") == 0 ||
+			strcasecmp(name, "http.header.content-type") == 0)
+			type = value;
+	}
+	return strdup(type);
+}
+
 static void judge(const struct queue_event *event, const struct function *function,
 	const struct call_reply *reply)
 {
 	DF_FREE void *copy = NULL;
+	DF_FREE char *type = NULL;
 	struct ending ending = {
 		.version = function->version,
 		.error = reply->result == CALL_OK ? NULL : reply->text,
@@ -299,6 +390,8 @@ static void judge(const struct queue_event *event, const struct function *functi
 			memcpy(copy, reply->reply.body, reply->reply.body_bytes);
 		ending.reply = copy;
 		ending.reply_bytes = copy ? reply->reply.body_bytes : 0;
+		type = type_of(function, &reply->reply);
+		ending.type = type;
 		/* What does not fit the queue can not be on its way to a destination. */
 		if (reply->result == CALL_OK && ending.reply_bytes > QUEUE_BODY_MAX) {
 			ending.reason = QUEUE_REFUSED;
@@ -324,13 +417,35 @@ static void judge(const struct queue_event *event, const struct function *functi
 	}
 }
 
-static void run_event(const struct queue_event *event)
+/* Its body is somewhere else. 0, 1 (the event is over), or -errno. */
+static int open_body(const struct queue_event *event, const struct function *function,
+	struct deliver_body *body, struct call *call)
 {
-	const struct ending unknown = {
-		.reason = QUEUE_REFUSED, .error = "there is no such function any more"};
-	struct function *function = find(event->function);
+	const struct ending large = {.reason = QUEUE_REFUSED,
+		.error = "the object is larger than the function takes",
+		.status = MHD_HTTP_CONTENT_TOO_LARGE};
+	int error = deliver_open(event->target, function->config->body_max, body);
+
+	call->body = body->memory;
+	call->body_fd = body->fd;
+	call->body_bytes = body->bytes;
+	if (error == -EFBIG)
+		end_event(event, &large);
+	if (error == -ENOENT || error == -EAGAIN) {
+		log_line(LOG_LEVEL_INFO, "event %s of %s is void: %s is there no more",
+			event->request_id, event->function, event->target);
+		(void)!queue_done(async.queue, event, NULL);
+	}
+	return error == -EFBIG || error == -ENOENT || error == -EAGAIN ? 1 : error;
+}
+
+static void run_function(const struct queue_event *event, struct function *function)
+{
+	struct ending failed = {
+		.error = "the object can not be read", .status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+	struct deliver_body body = {.fd = -1};
 	struct call_reply reply;
-	const struct call call = {
+	struct call call = {
 		.request_id = event->request_id,
 		.body = event->body,
 		.body_fd = -1,
@@ -338,14 +453,28 @@ static void run_event(const struct queue_event *event)
 		.attributes = event->attributes,
 		.attribute_bytes = event->attribute_bytes,
 	};
+	int error = event->target ? open_body(event, function, &body, &call) : 0;
 
-	if (!function) {
-		end_event(event, &unknown);
-		return;
+	if (error == 0) {
+		(void)dispatch_call(function, &call, &reply);
+		judge(event, function, &reply);
+		call_release(&reply);
+	} else if (error < 0) {
+		try_again(event, QUEUE_THROTTLED, &failed);
 	}
-	(void)dispatch_call(function, &call, &reply);
-	judge(event, function, &reply);
-	call_release(&reply);
+	deliver_close(&body);
+}
+
+static void run_event(const struct queue_event *event)
+{
+	const struct ending unknown = {
+		.reason = QUEUE_REFUSED, .error = "there is no such function any more"};
+	struct function *function = find(event->function);
+
+	if (function)
+		run_function(event, function);
+	else
+		end_event(event, &unknown);
 	function_unref(function);
 }
 
@@ -353,8 +482,9 @@ static enum destination_result deliver(const struct queue_event *event, unsigned
 	struct df_err *err)
 {
 	struct destination_network allowed[ASYNC_NETWORKS_MAX];
-	struct destination_settings settings = {
-		.directory_fd = async.directory_fd, .allowed = allowed};
+	struct destination_settings settings = {.directory_fd = async.directory_fd,
+		.allowed = allowed,
+		.put_object = deliver_object};
 
 	pthread_mutex_lock(&async.lock);
 	memcpy(allowed, async.allowed, sizeof(allowed));

@@ -37,6 +37,10 @@ int async_put(const char *name, const char *qualifier, const struct call *call, 
 int async_put_marked(const char *name, const struct call *call, const struct queue_mark *mark,
 	struct df_err *err) __attribute__((warn_unused_result));
 
+/* The same for a name that may have a qualifier; `target` is what the body is read from when the event is run (object/deliver.h), or NULL. */
+int async_put_target(const char *function, const struct call *call, const char *target,
+	struct df_err *err) __attribute__((warn_unused_result));
+
 /* Forgets the events and settings of a name that was deleted. */
 void async_forget(const char *name);
 

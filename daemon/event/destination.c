@@ -64,6 +64,8 @@ static int make(enum destination_kind kind, const char *value, struct destinatio
 			"an http or https URL without user and password"},
 		[DESTINATION_FILE] = {destination_file_ok,
 			"a file name without '..' and hidden parts, perhaps with words such as {function}, {id} and {date}"},
+		[DESTINATION_OBJECT] = {destination_object_ok,
+			"BUCKET/KEY, with words such as {key.stem}, {id} and {date} in the key alone"},
 	};
 	size_t length = strlen(value);
 
@@ -77,13 +79,6 @@ static int make(enum destination_kind kind, const char *value, struct destinatio
 	return 0;
 }
 
-/* The one place that says so, until there is one. */
-static int no_object(struct df_err *err)
-{
-	return df_err_set(err, -ENOTSUP,
-		"this dayflyd has no object store yet, so an object can not be a destination; use file, webhook or function");
-}
-
 int destination_parse(const char *text, struct destination *destination, struct df_err *err)
 {
 	const char *function = arn_function(text);
@@ -93,11 +88,11 @@ int destination_parse(const char *text, struct destination *destination, struct 
 	if (df_starts_with(text, "file:"))
 		return make(DESTINATION_FILE, text + 5, destination, err);
 	if (df_starts_with(text, "object:"))
-		return no_object(err);
+		return make(DESTINATION_OBJECT, text + 7, destination, err);
 	if (df_starts_with(text, "http://") || df_starts_with(text, "https://"))
 		return make(DESTINATION_WEBHOOK, text, destination, err);
 	return df_err_set(err, -EINVAL,
-		"the destination '%.100s' is not known: it must be function:NAME, the ARN of a function, an http or https URL, or file:NAME",
+		"the destination '%.100s' is not known: it must be function:NAME, the ARN of a function, an http or https URL, file:NAME, or object:BUCKET/KEY",
 		text);
 }
 
@@ -110,6 +105,7 @@ int destination_parse_json(const json_t *json, struct destination *destination, 
 		{"function", DESTINATION_FUNCTION},
 		{"webhook", DESTINATION_WEBHOOK},
 		{"file", DESTINATION_FILE},
+		{"object", DESTINATION_OBJECT},
 	};
 
 	if (json_is_string(json) && strlen(json_string_value(json)) == json_string_length(json))
@@ -121,10 +117,8 @@ int destination_parse_json(const json_t *json, struct destination *destination, 
 			strlen(json_string_value(value)) == json_string_length(value))
 			return make(keys[i].kind, json_string_value(value), destination, err);
 	}
-	if (json_object_get(json, "object"))
-		return no_object(err);
 	return df_err_set(err, -EINVAL,
-		"a destination is a text, or an object with one of the keys 'function', 'webhook' and 'file'");
+		"a destination is a text, or an object with one of the keys 'function', 'webhook', 'file' and 'object'");
 }
 
 char *destination_text(const struct destination *destination)
@@ -133,6 +127,7 @@ char *destination_text(const struct destination *destination)
 		[DESTINATION_FUNCTION] = "function:",
 		[DESTINATION_WEBHOOK] = "",
 		[DESTINATION_FILE] = "file:",
+		[DESTINATION_OBJECT] = "object:",
 	};
 
 	return df_format("%s%s", prefixes[destination->kind], destination->value);
@@ -256,7 +251,8 @@ void destination_record(struct df_str *record, const struct destination_outcome 
 
 bool destination_takes_reply(const struct destination *destination, bool success)
 {
-	return success && destination->kind == DESTINATION_FILE;
+	return success &&
+		(destination->kind == DESTINATION_FILE || destination->kind == DESTINATION_OBJECT);
 }
 
 void destination_next(const struct destination *destination, const char *text,
@@ -265,7 +261,8 @@ void destination_next(const struct destination *destination, const char *text,
 {
 	bool to_function = destination->kind == DESTINATION_FUNCTION;
 	/* Words of its name. */
-	bool named = destination->kind == DESTINATION_FILE;
+	bool named =
+		destination->kind == DESTINATION_FILE || destination->kind == DESTINATION_OBJECT;
 
 	*next = (struct queue_event_new){
 		.kind = to_function ? QUEUE_EVENT : QUEUE_DELIVERY,
@@ -293,6 +290,8 @@ enum destination_result destination_deliver(const struct destination_settings *s
 		return destination_post(settings, destination.value, event, status, err);
 	case DESTINATION_FILE:
 		return destination_write_file(settings, destination.value, event, err);
+	case DESTINATION_OBJECT:
+		return destination_put_object(settings, destination.value, event, err);
 	default:
 		df_err_set(err, -EINVAL, "an event for a function is no delivery");
 		return DESTINATION_REFUSED;

@@ -29,22 +29,27 @@
 #define DESTINATION_TIMEOUT_MS 10000
 #define DESTINATION_REPLY_MAX 65536 /* bytes of a webhook's answer that are read */
 
-enum destination_kind { DESTINATION_FUNCTION, DESTINATION_WEBHOOK, DESTINATION_FILE };
+enum destination_kind {
+	DESTINATION_FUNCTION,
+	DESTINATION_WEBHOOK,
+	DESTINATION_FILE,
+	DESTINATION_OBJECT
+};
 
 struct destination {
 	enum destination_kind kind;
 	char value[DESTINATION_MAX +
-		1]; /* NAME or NAME:QUALIFIER; URL; file name, with {words} (docs/async.md) */
+		1]; /* NAME or NAME:QUALIFIER; URL; file name, or BUCKET/KEY, with {words} (docs/async.md) */
 };
 
 /*
  * Parses "function:NAME[:QUALIFIER]", the ARN of a function (region and account are not looked at), "http://..." or "https://..." without user and
- * password, or "file:NAME". Returns 0, -EINVAL, or -ENOTSUP for a kind that there is not yet, with *err set.
+ * password, "file:NAME", or "object:BUCKET/KEY". Returns 0 or -EINVAL with *err set.
  */
 int destination_parse(const char *text, struct destination *destination, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* The same from JSON: such a text, or {"function": NAME}, {"webhook": URL}, {"file": NAME}. Returns the same. */
+/* The same from JSON: such a text, or {"function": NAME}, {"webhook": URL}, {"file": NAME}, {"object": BUCKET/KEY}. Returns the same. */
 int destination_parse_json(const json_t *json, struct destination *destination, struct df_err *err)
 	__attribute__((warn_unused_result));
 
@@ -70,8 +75,18 @@ struct destination_outcome {
  */
 void destination_record(struct df_str *record, const struct destination_outcome *outcome);
 
-/* What is sent there: the reply itself, or the record. A file of a function that succeeded holds what the function made. */
+/* What is sent there: the reply itself, or the record. A file or an object of a function that succeeded holds what the function made. */
 bool destination_takes_reply(const struct destination *destination, bool success);
+
+/*
+ * An attribute of events that a function's result caused: through how many functions it came. The one that has gone through DESTINATION_HOPS_MAX causes
+ * none any more.
+ */
+#define DESTINATION_HOPS "dayfly.hops"
+#define DESTINATION_HOPS_MAX 8u
+
+/* An attribute of a delivery: the content type of the reply that is its body. */
+#define DESTINATION_REPLY_TYPE "dayfly.reply-type"
 
 /*
  * Describes the event that brings `body` (see above) there. `text` is the destination's text (for deliveries) and *event the event that has ended; all is
@@ -97,6 +112,9 @@ struct destination_settings {
 		*allowed; /* addresses that webhooks may reach although they are not public */
 	size_t allowed_count;
 	unsigned int timeout_ms; /* of a webhook; 0: DESTINATION_TIMEOUT_MS */
+	/* Puts the delivery's body as an object. Returns 0 or -errno with *err set; NULL: objects are refused. */
+	int (*put_object)(const char *bucket, const char *key, const struct queue_event *event,
+		struct df_err *err);
 };
 
 /* May a webhook connect to this address (AF_INET, AF_INET6)? */

@@ -7,7 +7,6 @@
 #include "daemon/event/destination_private.h"
 
 #include "daemon/durable.h"
-#include "host/attributes.h"
 #include "host/cleanup.h"
 
 #include <errno.h>
@@ -18,10 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-#define WORD_MAX 64u
 
 static bool part_ok(const char *part, size_t length)
 {
@@ -29,14 +25,6 @@ static bool part_ok(const char *part, size_t length)
 		return false;
 	/* Hidden names are left to the directory's owner, and to files that are being written. */
 	return *part != '.';
-}
-
-/* The length of the {word} that `text` begins with, 0 if it is none. */
-static size_t word_length(const char *text)
-{
-	size_t length = strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	return length > 0 && length <= WORD_MAX && text[1 + length] == '}' ? length + 2 : 0;
 }
 
 bool destination_file_ok(const char *name)
@@ -54,7 +42,7 @@ bool destination_file_ok(const char *name)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '}')
 			return false;
 		if (*at == '{') {
-			size_t length = word_length(at);
+			size_t length = destination_word(at);
 
 			if (length == 0)
 				return false;
@@ -86,80 +74,6 @@ static void add_value(struct df_str *name, const char *value)
 			c = '_';
 		df_str_add_bytes(name, &c, 1);
 	}
-}
-
-static const char *attribute(const struct queue_event *event, const char *wanted)
-{
-	const char *name, *value;
-	size_t at = 0;
-
-	while (df_attributes_next(event->attributes, event->attribute_bytes, &at, &name, &value) >
-		0) {
-		if (strcmp(name, wanted) == 0)
-			return value;
-	}
-	return NULL;
-}
-
-/* Without the last ending: "a/b.tar.gz" is "a/b.tar". */
-static char *stem(const char *value)
-{
-	const char *slash = strrchr(value, '/'), *point = strrchr(value, '.');
-
-	if (!point || point == value || (slash && point <= slash + 1))
-		return strdup(value);
-	return strndup(value, (size_t)(point - value));
-}
-
-/* What a word stands for. To be freed; NULL: nothing. */
-static char *word_value(char *word, const struct queue_event *event)
-{
-	time_t seconds = (time_t)(event->put_ms / 1000);
-	const char *value;
-	char date[32] = "";
-	struct tm tm;
-
-	if (strcmp(word, "function") == 0)
-		return strdup(event->function);
-	if (strcmp(word, "id") == 0)
-		return strdup(event->request_id);
-	if (strcmp(word, "date") == 0) {
-		if (gmtime_r(&seconds, &tm))
-			strftime(date, sizeof(date), "%Y-%m-%d", &tm);
-		return strdup(date);
-	}
-	value = attribute(event, word);
-	if (value || !df_ends_with(word, ".stem"))
-		return value ? strdup(value) : NULL;
-	word[strlen(word) - strlen(".stem")] = '\0';
-	value = attribute(event, word);
-	return value ? stem(value) : NULL;
-}
-
-static int expand(struct df_str *name, const char *pattern, const struct queue_event *event,
-	struct df_err *err)
-{
-	char word[WORD_MAX + 1];
-
-	while (*pattern) {
-		size_t length = *pattern == '{' ? word_length(pattern) : 0;
-		DF_FREE char *value = NULL;
-
-		if (length == 0) {
-			df_str_add_bytes(name, pattern++, 1);
-			continue;
-		}
-		memcpy(word, pattern + 1, length - 2);
-		word[length - 2] = '\0';
-		value = word_value(word, event);
-		if (!value || !*value)
-			return df_err_set(err, -EINVAL,
-				"the event has no attribute for %.*s, which the destination's name asks for",
-				(int)length, pattern);
-		add_value(name, value);
-		pattern += length;
-	}
-	return name->failed || !name->data ? df_err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 static int open_part(int directory_fd, const char *name, uint64_t beneath)
@@ -235,7 +149,7 @@ enum destination_result destination_write_file(const struct destination_settings
 	const char *last = NULL;
 	int error;
 
-	if (top < 0 || expand(&path, name + fixed, event, err))
+	if (top < 0 || destination_expand(&path, name + fixed, event, add_value, err))
 		return failure(err->code);
 	fd = open_directory(top, path.data, &last);
 	error = fd < 0 ? fd

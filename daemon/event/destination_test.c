@@ -70,6 +70,16 @@ static void test_texts(void **state)
 		{"file:{}", NULL},
 		{"file:{id", NULL},
 		{"file:id}", NULL},
+		{"object:thumbs/{key.stem}.webp", "object:thumbs/{key.stem}.webp"},
+		{"object:thumbs/a//../b", "object:thumbs/a//../b"},
+		{"object:{bucket}/a", NULL},
+		{"object:thumbs{id}/a", NULL},
+		{"object:thumbs", NULL},
+		{"object:thumbs/", NULL},
+		{"object:/a", NULL},
+		{"object:ab/c", NULL},
+		{"object:thumbs/{Key}", NULL},
+		{"object:thumbs/a\nb", NULL},
 	};
 	struct destination destination;
 	struct df_err err;
@@ -86,20 +96,6 @@ static void test_texts(void **state)
 			assert_string_equal(again, cases[i].again);
 		}
 	}
-}
-
-/* Known, and not there yet. */
-static void test_objects(void **state)
-{
-	struct destination destination;
-	struct df_err err = {0};
-	json_t *json = json_pack("{s:s}", "object", "thumbs/{key}");
-
-	(void)state;
-	assert_int_equal(destination_parse("object:thumbs/{key}", &destination, &err), -ENOTSUP);
-	assert_int_equal(destination_parse_json(json, &destination, &err), -ENOTSUP);
-	assert_non_null(strstr(err.text, "object"));
-	json_decref(json);
 }
 
 static void json_is(const char *text, enum destination_kind kind, const char *value)
@@ -127,6 +123,7 @@ static void test_json(void **state)
 	json_is("{\"function\": \"f\"}", DESTINATION_FUNCTION, "f");
 	json_is("{\"webhook\": \"http://a/\"}", DESTINATION_WEBHOOK, "http://a/");
 	json_is("{\"file\": \"{id}\"}", DESTINATION_FILE, "{id}");
+	json_is("{\"object\": \"abc/{id}\"}", DESTINATION_OBJECT, "abc/{id}");
 	json_is("{\"webhook\": \"f\"}", DESTINATION_WEBHOOK, NULL);
 	json_is("{\"file\": \"{id}\", \"function\": \"f\"}", DESTINATION_FILE, NULL);
 	json_is("{\"queue\": \"f\"}", DESTINATION_FILE, NULL);
@@ -508,7 +505,6 @@ int main(void)
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_files_by_words),
-		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_webhooks),
 		cmocka_unit_test(test_bounds),

@@ -239,7 +239,7 @@ static int check_new(const struct queue_event_new *event, struct df_err *err)
 			QUEUE_ATTRIBUTES_MAX);
 	if (!text_ok(event->function, QUEUE_FUNCTION_MAX) ||
 		!text_ok(event->request_id, QUEUE_ID_MAX) || event->attempts_max > 1000 ||
-		(event->kind == QUEUE_DELIVERY) != (event->target != NULL))
+		(event->kind == QUEUE_DELIVERY && !event->target))
 		return df_err_set(err, -EINVAL, "the event's description is not valid");
 	if (event->mark && (!mark_ok(event->mark) || !event->mark->value))
 		return df_err_set(err, -EINVAL, "the event's mark is not valid");

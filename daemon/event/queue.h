@@ -81,7 +81,8 @@ struct queue_event_new {
 	enum queue_kind kind;
 	const char *function; /* 1 to QUEUE_FUNCTION_MAX characters */
 	const char *request_id; /* 1 to QUEUE_ID_MAX characters */
-	const char *target; /* of a delivery: the destination's text; else NULL */
+	const char *
+		target; /* of a delivery: the destination's text; of an event: what its body is read from when it is run; else NULL */
 	const void *attributes; /* pairs (host/attributes.h), kept as they are; or NULL */
 	size_t attribute_bytes;
 	const void *body; /* or NULL */
@@ -106,7 +107,7 @@ struct queue_event {
 	uint64_t id; /* unique and ascending for the life of the directory */
 	enum queue_kind kind;
 	const char *function, *request_id;
-	const char *target; /* NULL unless it is a delivery */
+	const char *target; /* as it was put, or NULL */
 	const void *attributes;
 	size_t attribute_bytes;
 	const void *body; /* NULL if empty, or if queue_list made this */

@@ -312,7 +312,8 @@ static void test_next(void **state)
 		.request_id = "r-2",
 		.target = "https://example.com/",
 		.attempts_max = 2};
-	const struct queue_event_new wrong = {.function = "f", .request_id = "r", .target = "x"};
+	const struct queue_event_new wrong = {
+		.kind = QUEUE_DELIVERY, .function = "f", .request_id = "r"};
 	struct queue_event event;
 
 	(void)state;

@@ -189,7 +189,7 @@ struct objects_teller {
 	unsigned int count; /* at most OBJECTS_EVENTS_MAX; 0: nothing to tell */
 };
 
-#define OBJECTS_EVENTS_MAX 16
+#define OBJECTS_EVENTS_MAX 64
 
 /* What a change has stored in the outbox. */
 struct objects_told {

@@ -5,6 +5,7 @@
 #include "daemon/clock.h"
 #include "daemon/event/async.h"
 #include "daemon/metrics.h"
+#include "daemon/object/object_trigger.h"
 #include "daemon/trigger/directory.h"
 #include "daemon/trigger/route.h"
 #include "daemon/trigger/ticker.h"
@@ -18,9 +19,10 @@
 #include <string.h>
 
 /* All kinds that there are. */
-static const struct trigger_kind *const kinds[] = {&route_kind, &ticker_kind, &directory_kind};
+static const struct trigger_kind *const kinds[] = {
+	&route_kind, &ticker_kind, &directory_kind, &object_kind};
 /* Words of a manifest that are no kind yet. */
-static const char *const later[] = {"object", "queue"};
+static const char *const later[] = {"queue"};
 
 LIST_HEAD(trigger_list, trigger);
 
@@ -300,10 +302,9 @@ int trigger_put(struct trigger *t, const struct trigger_event *event, struct df_
 
 /* --- all of them --- */
 
-/* Stops the triggers of a name (NULL: of all). With `changing`. */
-static void stop_all(const char *name)
+/* Takes the triggers of a name (NULL: of all) off the list. With `changing`. */
+static void take_all(const char *name, struct trigger_list *taken)
 {
-	struct trigger_list gone = LIST_HEAD_INITIALIZER(gone);
 	struct trigger *t, *next;
 
 	pthread_mutex_lock(&triggers.lock);
@@ -312,10 +313,20 @@ static void stop_all(const char *name)
 		if (name && strcmp(t->function, name) != 0)
 			continue;
 		LIST_REMOVE(t, link);
-		LIST_INSERT_HEAD(&gone, t, link);
+		LIST_INSERT_HEAD(taken, t, link);
 	}
 	pthread_mutex_unlock(&triggers.lock);
-	while ((t = LIST_FIRST(&gone))) {
+}
+
+/* Stops those that were taken, standing ones too or not. */
+static void stop_taken(struct trigger_list *taken, bool standing)
+{
+	struct trigger *t, *next;
+
+	for (t = LIST_FIRST(taken); t; t = next) {
+		next = LIST_NEXT(t, link);
+		if (t->kind->standing && !standing)
+			continue;
 		LIST_REMOVE(t, link);
 		t->kind->stop(t);
 		trigger_free(t);
@@ -408,12 +419,16 @@ static void start_all(const struct function *function)
 
 void triggers_apply(const char *name, const struct function *function)
 {
+	struct trigger_list old = LIST_HEAD_INITIALIZER(old);
+
 	pthread_mutex_lock(&triggers.changing);
 	if (triggers.running) {
-		stop_all(name);
+		take_all(name, &old);
+		stop_taken(&old, false);
 		forget_orphans(name, function);
 		if (function)
 			start_all(function);
+		stop_taken(&old, true);
 	}
 	pthread_mutex_unlock(&triggers.changing);
 }
@@ -438,9 +453,12 @@ int triggers_init(struct df_err *err)
 
 void triggers_deinit(void)
 {
+	struct trigger_list old = LIST_HEAD_INITIALIZER(old);
+
 	pthread_mutex_lock(&triggers.changing);
 	triggers.running = false;
-	stop_all(NULL);
+	take_all(NULL, &old);
+	stop_taken(&old, true);
 	pthread_mutex_unlock(&triggers.changing);
 	directory_deinit();
 	ticker_deinit();

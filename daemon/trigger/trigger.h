@@ -51,6 +51,7 @@ struct trigger {
 
 struct trigger_kind {
 	const char *name; /* its key in a deployment */
+	bool standing; /* it remembers nothing: when it is exchanged, the new one starts before the old one ends, so that nothing is missed */
 	/* Is it well described, wherever it may run? Returns 0 or -EINVAL with *err set. */
 	int (*check)(const json_t *settings, struct df_err *err);
 	/* Can it work on this machine? Asked when it is deployed. Returns 0 or -errno with *err set. */
