@@ -60,6 +60,9 @@ void program_options_init_plain(struct program_options *options);
 /* The same, with the host's language and time zone. */
 void program_options_init(struct program_options *options);
 
+/* Takes the host's language and time zone out again: for what brings its own. */
+void program_forget_host(struct program_options *options);
+
 /* Gives the guest the host's value of a variable, if it has one. For the first few variables only. */
 void program_copy_env(struct program_options *options, const char *name);
 

@@ -83,6 +83,23 @@ void program_options_init(struct program_options *options)
 	program_copy_env(options, "TZ");
 }
 
+void program_forget_host(struct program_options *options)
+{
+	static const char *const names[] = {"LANG", "LC_ALL", "TZ"};
+	size_t kept = 0;
+
+	for (size_t i = 0; i < options->env_count; i++) {
+		bool taken = false;
+
+		for (size_t n = 0; n < sizeof(names) / sizeof(*names); n++)
+			taken = taken || options->env[i] == host_env(names[n]);
+		if (!taken)
+			options->env[kept++] = options->env[i];
+	}
+	options->env[kept] = NULL;
+	options->env_count = kept;
+}
+
 const char *program_env(const struct program_options *options, const char *name)
 {
 	size_t length = strlen(name);

@@ -16,8 +16,8 @@
 static int damaged(const struct image_store *store, const char *why, struct df_err *err)
 {
 	return df_err_set(err, -EUCLEAN,
-		"%s/" INDEX " is damaged: %s; without it no image has a name, so deploy again or "
-		"bring the file back from a backup",
+		"%s/" INDEX " is damaged: %s; bring it back from a backup, or remove the directory "
+		"and deploy again (functions that are deployed do not need it)",
 		store->path, why);
 }
 

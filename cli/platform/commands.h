@@ -14,6 +14,8 @@
 	ROW(top, "watch rates, times and memory of functions")       \
 	ROW(rm, "remove functions")                                  \
 	ROW(logs, "print the log of a function")                     \
+	ROW(images, "list images; prune and check the store")        \
+	ROW(rmi, "remove images")                                    \
 	ROW(inspect, "print all that is known of a function")
 
 #endif

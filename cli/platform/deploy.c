@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `dayfly deploy`: reads a manifest, or makes one of the command line; gathers the root image; has the daemon freeze and serve it. */
+#include "cli/platform/keep.h"
 #include "cli/platform/platform.h"
+#include "cli/platform/stored.h"
 
 #include "cli/event.h"
 #include "host/cleanup.h"
@@ -17,7 +19,8 @@
 #define EVENT_MAX (256u << 20)
 
 struct deploy_options {
-	const char *manifest, *name, *event, *image;
+	const char *manifest, *name, *event;
+	const char *image, *from_oci, *reference;
 	struct secret_flags secrets;
 	bool verbose;
 	uint64_t timeout_ms, concurrency; /* 0: as the manifest says */
@@ -79,6 +82,20 @@ static int set_concurrency(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
+static int set_from_oci(void *into, const char *value, struct df_err *err)
+{
+	(void)err;
+	((struct deploy_options *)into)->from_oci = value;
+	return 0;
+}
+
+static int set_reference(void *into, const char *value, struct df_err *err)
+{
+	(void)err;
+	((struct deploy_options *)into)->reference = value;
+	return 0;
+}
+
 static int set_verbose(void *into, const char *value, struct df_err *err)
 {
 	return page_set_bool(&((struct deploy_options *)into)->verbose, value, err);
@@ -89,6 +106,9 @@ static const struct flag deploy_flags[] = {
 	{"--name", "NAME", "what the function is called", set_name},
 	{"--image", "IMAGE", "an image of the store instead of a manifest: name, name:tag, digest",
 		set_image},
+	{"--from-oci", "DIR|ARCHIVE", "a container image: OCI layout, or of `docker save`",
+		set_from_oci},
+	{"--reference", "NAME", "which one, if --from-oci holds several", set_reference},
 	{"--secret", "NAME=FILE", "a variable whose value is read from a file, and not shown",
 		set_secret},
 	{"--event", "FILE", "the event that is rehearsed before freezing", set_event},
@@ -99,37 +119,77 @@ static const struct flag deploy_flags[] = {
 };
 
 static const struct page page = {
-	"deploy [FLAGS] [PREBUILT | --name NAME [FLAGS] PROGRAM [--] [ARGUMENTS]]",
+	"deploy [FLAGS] [PREBUILT | IMAGE | --name NAME [FLAGS] PROGRAM [--] [ARGUMENTS]]",
 	"Freezes a program where it waits for input and serves it as a function. Without a\n"
 	"program, dayfly.yaml in this directory says everything. PREBUILT is a function that comes\n"
-	"with dayfly: image, compress or notify. A function that is there already\n"
-	"is replaced; if the new one cannot be frozen, the old one goes on serving. What is not part\n"
-	"of the snapshot (timeout, concurrency, limits, triggers, ...) changes without freezing.\n",
+	"with dayfly: image, compress or notify; IMAGE is one that was deployed before (`dayfly\n"
+	"images`). A container image brings its command, in place of which words behind the flags\n"
+	"are taken. A function that is there already is replaced; if the new one cannot be\n"
+	"frozen, the old one goes on serving. What is not part of the snapshot (timeout,\n"
+	"concurrency, limits, triggers, ...) changes without freezing.\n",
 	0, PAGE_PROGRAM, WORDS_FILES,
 	"  dayfly deploy\n"
 	"  dayfly deploy --name squeeze zstd -- -19 -c\n"
 	"  dayfly deploy image\n"
+	"  dayfly deploy squeeze:v2\n"
+	"  dayfly deploy --name hello --from-oci hello.tar\n"
 	"  dayfly deploy --image squeeze --secret API_KEY=/run/keys/api\n"};
 
 /* --- what to deploy --- */
 
+/* "PROGRAM -- ARGUMENTS" */
+static void drop_dashes(char **words)
+{
+	if (!words[0] || !words[1] || strcmp(words[1], "--") != 0)
+		return;
+	for (size_t i = 1; words[i]; i++)
+		words[i] = words[i + 1];
+}
+
 static int from_words(const struct deploy_options *how, const struct program_options *options,
 	char **words, struct manifest *m, struct df_err *err)
 {
-	size_t count = 1;
-
 	if (how->manifest)
 		return df_err_set(err, CLI_FAILED,
 			"either --manifest or a program; the manifest says which program");
 	if (!how->name)
 		return prebuilt_load(words[0], options, m, err);
-	/* "PROGRAM -- ARGUMENTS" */
-	if (words[1] && strcmp(words[1], "--") == 0) {
-		for (; words[count + 1]; count++)
-			words[count] = words[count + 1];
-		words[count] = NULL;
-	}
+	drop_dashes(words);
 	return describe_program(options, how->name, words, m, err);
+}
+
+/* "a.tar" is called a, if nobody says otherwise. */
+static int name_container(const struct deploy_options *how, char name[MANIFEST_NAME_MAX + 1],
+	struct df_err *err)
+{
+	const char *base = df_base_name(how->from_oci);
+	DF_FREE char *stem = strndup(base, *base ? 1 + strcspn(base + 1, ".") : 0);
+
+	if (how->name)
+		snprintf(name, MANIFEST_NAME_MAX + 1, "%s", how->name);
+	else if (!stem || !describe_name(stem, name))
+		return df_err_set(err, CLI_FAILED,
+			"the function needs a name: dayfly deploy --name NAME --from-oci %s",
+			how->from_oci);
+	return 0;
+}
+
+/* A container image that lies in a file or directory. `words`, if there are any, are the command. */
+static int from_container(const struct deploy_options *how, struct program_options *options,
+	char **words, struct unpacked *u, struct manifest *m, struct df_err *err)
+{
+	char name[MANIFEST_NAME_MAX + 1];
+	int status = name_container(how, name, err);
+
+	if (status)
+		return status;
+	if (how->manifest || options->root || options->file_count)
+		return df_err_set(err, CLI_FAILED,
+			"--from-oci brings its own root: no --manifest, --root and --file");
+	drop_dashes(words);
+	program_forget_host(options);
+	status = describe_options(options, name, words, m, err);
+	return status ? status : unpack_container(u, how->from_oci, how->reference, m, err);
 }
 
 static int from_file(const struct deploy_options *how, struct manifest *m, struct df_err *err)
@@ -209,11 +269,16 @@ static int add_event(json_t *json, const char *path, struct df_err *err)
 static void print_deployed(const json_t *function)
 {
 	char size[UNITS_BYTES], time[UNITS_BYTES];
+	DF_STR struct df_str features = DF_STR_EMPTY;
+	char kernel[UNITS_BYTES];
 	const json_t *feature;
 	size_t index;
 
-	printf("%s: image %s, kernel (", member_text(function, "name"),
-		units_size(member_number(function, "code_bytes"), size));
+	json_array_foreach(json_object_get(function, "features"), index, feature)
+		df_str_addf(&features, "%s%s", index ? "," : "", json_string_value(feature));
+	printf("%s: image %s, kernel %s (", member_text(function, "name"),
+		units_size(member_number(function, "code_bytes"), size),
+		units_size(keep_kernel_bytes(df_str_text(&features)), kernel));
 	json_array_foreach(json_object_get(function, "features"), index, feature)
 		printf("%s%s", index ? ", " : "", json_string_value(feature));
 	printf("), %s in %s, %s\n",
@@ -243,47 +308,79 @@ static int put(const char *name, const struct manifest *m, const struct deploy_o
 	return status;
 }
 
+/* That the newest image is not called so is no reason to take back what is served. */
+static int end_keeping(struct kept *kept, const char *name, int status)
+{
+	struct df_err why = {0};
+
+	if (keep_end(kept, name, status == 0, &why))
+		fprintf(stderr, "dayfly: %s\n", why.text);
+	return status;
+}
+
 static int deploy(const struct manifest *m, const struct deploy_options *how, json_t **function,
 	struct df_err *err)
 {
 	static struct program_options options;
 	struct program program = {0};
+	struct kept kept = {.store = NULL};
+	json_t *json = NULL;
 	int status = describe_prepare(m, &options, &program, err);
-	DF_FREE char *image = status ? NULL : df_path_absolute(program.image);
-	json_t *json;
 
-	if (status)
-		return status;
-	program.image = image;
-	json = image ? deployment_json(m, &program, err) : NULL;
-	if (!json)
-		return err->code
-			? CLI_FAILED
-			: df_err_set(err, CLI_FAILED,
-				  "arguments and variables must be text in UTF-8 to be deployed");
-	return put(m->name, m, how, json, function, err);
+	if (!status)
+		status = keep_add(&kept, m, &options, &program, err);
+	if (!status) {
+		program.image = kept.root_path;
+		json = deployment_json(m, &program, err);
+		(void)json_object_set_new(json, "image_digest", json_string(kept.image.digest));
+		if (!json)
+			status = err->code
+				? CLI_FAILED
+				: df_err_set(err, CLI_FAILED,
+					  "arguments and variables must be text in UTF-8 to be deployed");
+	}
+	if (!status)
+		status = put(m->name, m, how, json, function, err);
+	return end_keeping(&kept, m->name, status);
 }
 
-/* An image's name without its tag is a function's name. */
-static int deploy_image(const struct deploy_options *how, char **words, json_t **function,
-	struct df_err *err)
-{
-	DF_FREE char *name =
-		how->name ? strdup(how->name) : strndup(how->image, strcspn(how->image, ":@"));
-	json_t *json;
+/* --- images of the store --- */
 
-	if (how->manifest || *words)
+/* A word that is no prebuilt function, but an image of the store. */
+static bool is_stored(const struct deploy_options *how, char *const *words)
+{
+	return words[0] && !how->name && !how->manifest && !how->from_oci &&
+		!prebuilt_exists(words[0]) && stored_exists(words[0]);
+}
+
+/* The daemon reads it. */
+static int deploy_image(const struct deploy_options *how, struct program_options *options,
+	char **words, json_t **function, struct df_err *err)
+{
+	const struct stored_deployment wanted = {
+		.reference = how->image ? how->image : words[0],
+		.name = how->name,
+		.timeout_ms = how->timeout_ms,
+		.concurrency = how->concurrency,
+		.options = options,
+	};
+	DF_FREE char *name = NULL;
+	struct kept kept;
+	json_t *json = NULL;
+	int status;
+
+	if (how->image && (*words || how->manifest || how->from_oci))
 		return df_err_set(err, CLI_FAILED,
 			"--image says all: it has no manifest beside it, and no program");
-	if (!name || !manifest_name_is_good(name))
+	if (!how->image && words[1])
 		return df_err_set(err, CLI_FAILED,
-			"the function needs a name: dayfly deploy --name NAME --image %s",
-			how->image);
-	json = json_pack("{s:s, s:o*, s:o*}", "image_name", how->image, "timeout",
-		how->timeout_ms ? json_integer((json_int_t)how->timeout_ms) : NULL, "concurrency",
-		how->concurrency ? json_integer((json_int_t)how->concurrency) : NULL);
-	return json ? put(name, NULL, how, json, function, err)
-		    : df_err_set(err, CLI_FAILED, "an image's name must be UTF-8");
+			"%s is an image; flags stand before it, and a program has a name: dayfly deploy --name NAME %s",
+			words[0], words[0]);
+	program_forget_host(options);
+	status = stored_prepare(&wanted, &kept, &json, &name, err);
+	if (!status)
+		status = put(name, NULL, how, json, function, err);
+	return end_keeping(&kept, name ? name : "", status);
 }
 
 /* Asked first, because gathering takes a while. */
@@ -292,20 +389,22 @@ static int check_daemon(struct df_err *err)
 	return client_call("GET", "/healthz", NULL, NULL, err);
 }
 
-/* By manifest or words. */
-static int deploy_described(const struct deploy_options *how, const struct program_options *options,
+/* A manifest, a program of this host, or a container image. */
+static int deploy_described(const struct deploy_options *how, struct program_options *options,
 	char **words, json_t **function, struct df_err *err)
 {
+	struct unpacked unpacked = {.directory = NULL};
 	struct manifest m = {0};
-	int status = *words ? from_words(how, options, words, &m, err) : from_file(how, &m, err);
+	int status = how->from_oci ? from_container(how, options, words, &unpacked, &m, err)
+		: *words           ? from_words(how, options, words, &m, err)
+				   : from_file(how, &m, err);
 
-	if (!status)
-		status = check_daemon(err);
 	m.timeout_ms = how->timeout_ms ? how->timeout_ms : m.timeout_ms;
 	m.concurrency = how->concurrency ? how->concurrency : m.concurrency;
 	if (!status)
 		status = deploy(&m, how, function, err);
 	manifest_deinit(&m);
+	unpacked_deinit(&unpacked);
 	return status;
 }
 
@@ -324,8 +423,11 @@ int command_deploy(int argc, char **argv)
 	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
 		return page_end(status, &err);
-	status = how.image ? deploy_image(&how, argv + next, &function, &err)
-			   : deploy_described(&how, &options, argv + next, &function, &err);
+	status = check_daemon(&err);
+	if (!status && (how.image || is_stored(&how, argv + next)))
+		status = deploy_image(&how, &options, argv + next, &function, &err);
+	else if (!status)
+		status = deploy_described(&how, &options, argv + next, &function, &err);
 	if (!status && json)
 		status = print_json(function, &err);
 	else if (!status)

@@ -6,7 +6,9 @@
 #include "cli/platform/platform.h"
 
 #include "host/cleanup.h"
+#include "host/path.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +86,7 @@ static bool set_text(char **into, const char *text)
 	return *into != NULL;
 }
 
-int describe_program(const struct program_options *options, const char *name, char **words,
+int describe_options(const struct program_options *options, const char *name, char **words,
 	struct manifest *m, struct df_err *err)
 {
 	if (manifest_init(m) < 0)
@@ -98,7 +100,31 @@ int describe_program(const struct program_options *options, const char *name, ch
 		!set_list(&m->command, words) || !set_files(&m->files, options) ||
 		!set_environment(&m->environment, options))
 		return out_of_memory(err);
-	return manifest_check(m, err) ? CLI_FAILED : CLI_OK;
+	return CLI_OK;
+}
+
+int describe_program(const struct program_options *options, const char *name, char **words,
+	struct manifest *m, struct df_err *err)
+{
+	int status = describe_options(options, name, words, m, err);
+
+	return status || !manifest_check(m, err) ? status : CLI_FAILED;
+}
+
+const char *describe_name(const char *path, char name[MANIFEST_NAME_MAX + 1])
+{
+	size_t length = 0;
+
+	for (const char *at = df_base_name(path); *at && length < MANIFEST_NAME_MAX; at++) {
+		if (isalnum((unsigned char)*at))
+			name[length++] = *at;
+		else if (length && name[length - 1] != '-')
+			name[length++] = '-';
+	}
+	while (length && name[length - 1] == '-')
+		length--;
+	name[length] = '\0';
+	return manifest_name_is_good(name) ? name : NULL;
 }
 
 /* --- from a manifest to the command line --- */

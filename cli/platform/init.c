@@ -16,7 +16,6 @@
 #include "host/path.h"
 #include "host/write.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -108,30 +107,13 @@ static void make_plain(char *line)
 
 /* --- the program --- */
 
-/* "/usr/bin/python3.11" becomes "python3-11". Empty: there is nothing to make a name of. */
-static void name_of(const char *program, char name[MANIFEST_NAME_MAX + 1])
-{
-	size_t length = 0;
-
-	for (const char *at = df_base_name(program); *at && length < MANIFEST_NAME_MAX; at++) {
-		if (isalnum((unsigned char)*at))
-			name[length++] = *at;
-		else if (length && name[length - 1] != '-')
-			name[length++] = '-';
-	}
-	while (length && name[length - 1] == '-')
-		length--;
-	name[length] = '\0';
-}
-
 static int describe(const struct init_options *how, const struct program_options *options,
 	char **words, struct manifest *m, struct df_err *err)
 {
 	char made[MANIFEST_NAME_MAX + 1];
 	size_t count = 1;
 
-	name_of(words[0], made);
-	if (!how->name && !manifest_name_is_good(made))
+	if (!how->name && !describe_name(words[0], made))
 		return df_err_set(err, CLI_FAILED,
 			"the function needs a name: dayfly init --name NAME %s", words[0]);
 	/* "PROGRAM -- ARGUMENTS" */
@@ -338,6 +320,10 @@ static void write_manifest(struct df_str *text, const struct manifest *m,
 	manifest_write_key(m, "timeout", text);
 	df_str_addf(text, "\n# %s\n", wait_comment(found->frozen.wait_point));
 	manifest_write_key(m, "wait_point", text);
+	if (m->rehearse) {
+		df_str_add(text, "\n# A typical event: it is rehearsed before freezing.\n");
+		manifest_write_key(m, "rehearse", text);
+	}
 }
 
 /* Complete or not at all, and never over a file that came meanwhile unless asked to. */
@@ -455,6 +441,10 @@ int command_init(int argc, char **argv)
 		status = describe(&how, &options, argv + next, &m, &err);
 	if (!status)
 		init_files_shorten(&m);
+	if (!status && how.event) {
+		m.rehearse = strdup(how.event);
+		status = m.rehearse ? 0 : df_err_set(&err, CLI_FAILED, "out of memory");
+	}
 	if (!status)
 		status = init(&how, &m, &err);
 	manifest_deinit(&m);

@@ -116,6 +116,13 @@ void table_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int describe_program(const struct program_options *options, const char *name, char **words,
 	struct manifest *m, struct df_err *err) __attribute__((warn_unused_result));
 
+/* The same without a check: `words` may be empty. */
+int describe_options(const struct program_options *options, const char *name, char **words,
+	struct manifest *m, struct df_err *err) __attribute__((warn_unused_result));
+
+/* A function's name made of a path: "/usr/bin/python3.11" is python3-11. Returns `name`, or NULL: nothing good came out. */
+const char *describe_name(const char *path, char name[MANIFEST_NAME_MAX + 1]);
+
 /*
  * The other way: a command line of `dayfly run` or `freeze`, NULL at the end: the words `first`, then flags, program and arguments as the
  * manifest has them. For the caller to free; NULL without memory.
@@ -129,6 +136,8 @@ int describe_prepare(const struct manifest *m, struct program_options *options,
 	struct program *program, struct df_err *err) __attribute__((warn_unused_result));
 
 /* --- prebuilt functions (prebuilt.c) --- */
+
+bool prebuilt_exists(const char *name);
 
 /*
  * The manifest of the prebuilt function of that name, with what the command line says of its program. Returns 0 with *m the caller's

@@ -62,6 +62,13 @@ static int add_options(const struct program_options *options, const char *name, 
 	return 0;
 }
 
+bool prebuilt_exists(const char *name)
+{
+	DF_FREE char *path = prebuilt_file(name, ".yaml");
+
+	return path != NULL;
+}
+
 int prebuilt_load(const char *name, const struct program_options *options, struct manifest *m,
 	struct df_err *err)
 {
@@ -69,7 +76,7 @@ int prebuilt_load(const char *name, const struct program_options *options, struc
 
 	if (!path)
 		return df_err_set(err, CLI_FAILED,
-			"there is no prebuilt function named %s; a program needs a name as a function: dayfly deploy --name NAME %s",
+			"there is no prebuilt function and no image named %s; a program needs a name as a function: dayfly deploy --name NAME %s",
 			name, name);
 	return manifest_load(path, m, err) ? CLI_FAILED : add_options(options, name, m, err);
 }

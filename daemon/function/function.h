@@ -72,6 +72,7 @@ struct function_config {
 	char *reply_type; /* content-type of replies that name none */
 	char *lambda; /* JSON object: what Lambda's clients gave that dayfly only keeps (Role, Runtime, ...), or NULL */
 	char *frozen; /* what its snapshot was made of (reuse.h), or NULL; the deployment's own word is not heeded */
+	char *image_digest; /* of the image in the store that it was made from, or NULL; for those who clean it up */
 	bool raw_root; /* the root image is the static executable itself (no feature files) */
 	uint64_t memory_bytes;
 	unsigned int timeout_ms, boot_timeout_ms;

@@ -50,6 +50,7 @@ void function_config_free(struct function_config *config)
 	free(config->async.on_success);
 	free(config->async.on_failure);
 	json_decref(config->triggers);
+	free(config->image_digest);
 	free(config);
 }
 
@@ -370,6 +371,8 @@ static int read_key(struct function_config *c, const char *key, const json_t *va
 		return read_destinations(value, &c->async, err);
 	if (strcmp(key, "triggers") == 0)
 		return read_triggers(value, &c->triggers, err);
+	if (strcmp(key, "image_digest") == 0)
+		return read_text(key, value, &c->image_digest, err);
 	if (strcmp(key, "raw_root") == 0) {
 		c->raw_root = json_is_true(value);
 		return json_is_boolean(value) ? 0 : wrong(key, "true or false", err);
@@ -540,6 +543,8 @@ json_t *function_config_json(const struct function_config *c, enum function_secr
 		(void)json_object_set_new(json, "description", json_string(c->description));
 	if (json && c->frozen)
 		(void)json_object_set_new(json, "frozen", json_string(c->frozen));
+	if (json && c->image_digest)
+		(void)json_object_set_new(json, "image_digest", json_string(c->image_digest));
 	if (json && c->lambda)
 		(void)json_object_set_new(json, "lambda", json_string(c->lambda));
 	return json;

@@ -104,11 +104,13 @@ static enum MHD_Result show_function(struct request *request)
 
 static enum MHD_Result list_functions(struct request *request)
 {
+	const char *versions = http_query(request, "versions");
+	bool all = versions && strcmp(versions, "all") == 0;
 	struct function **list = registry_list(NULL);
 	json_t *array = json_array();
 
 	for (size_t i = 0; list && list[i]; i++) {
-		if (strcmp(list[i]->version, FUNCTION_LATEST) == 0)
+		if (all || strcmp(list[i]->version, FUNCTION_LATEST) == 0)
 			(void)json_array_append_new(array, function_json(list[i]));
 	}
 	registry_list_free(list);
