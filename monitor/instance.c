@@ -194,13 +194,24 @@ static int make_vm(struct instance *i, unsigned index, int kvm_fd, struct df_err
 
 static int make_vcpu(struct instance *i, unsigned index, struct df_err *err)
 {
-	const struct df_snapshot *h = &i->pristine->header;
-	struct vm *vm = &i->vm;
-	int r = vcpu_create(vm, err);
+	int r = vcpu_create(&i->vm, err);
 
-	r = r ? r : move_fd(&vm->vcpu_fd, JAIL_FD_VCPU + (int)index, err);
-	r = r ? r : clock_init(vm, err);
-	r = r ? r : vcpu_start_state(vm, h->rip, h->stub_syscall, vm->iopl3, err);
+	return r ? r : move_fd(&i->vm.vcpu_fd, JAIL_FD_VCPU + (int)index, err);
+}
+
+int instance_prepare(struct instance *i, int kvm_fd, unsigned index, struct df_err *err)
+{
+	int r = make_vm(i, index, kvm_fd, err);
+
+	return r ? r : make_vcpu(i, index, err);
+}
+
+static int start_vcpu(struct instance *i, struct df_err *err)
+{
+	const struct df_snapshot *h = &i->pristine->header;
+	int r = clock_init(&i->vm, err);
+
+	r = r ? r : vcpu_start_state(&i->vm, h->rip, h->stub_syscall, i->vm.iopl3, err);
 	return r ? r : take_registers(i, err);
 }
 
@@ -214,7 +225,7 @@ static void put_back_prefix(struct instance *i)
 }
 
 int instance_create(struct instance *i, const struct instance_set *set, const struct slot *slot,
-	unsigned index, struct df_err *err)
+	struct df_err *err)
 {
 	const struct df_snapshot *h = &set->pristine->header;
 	struct vm *vm = &i->vm;
@@ -230,8 +241,7 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	vm->iopl3 = h->flags & DF_SNAPSHOT_IOPL3;
 	vm->has_events = vm->frozen = true;
 	vm->written = i->once ? NULL : &i->written;
-	r = make_vm(i, index, set->kvm_fd, err);
-	r = r ? r : map_memory(i, set, err);
+	r = map_memory(i, set, err);
 	if (r)
 		return r;
 	put_back_prefix(i);
@@ -245,7 +255,7 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	vm->boot->in_bytes = i->in_bytes;
 	vm->boot->out_bytes = i->out_bytes;
 	vm->boot->flags = (vm->boot->flags & ~DF_BOOT_VERIFY) | (i->verify ? DF_BOOT_VERIFY : 0);
-	r = make_vcpu(i, index, err);
+	r = start_vcpu(i, err);
 	return r ? r : i->verify ? verify_init(i, err) : 0;
 }
 

@@ -33,7 +33,6 @@ struct instance {
 
 /* What all instances of a process share. */
 struct instance_set {
-	int kvm_fd;
 	int root_fd; /* with its offset and size in pristine->header */
 	const struct pristine *pristine;
 	uint64_t in_bytes, out_bytes;
@@ -42,9 +41,14 @@ struct instance_set {
 
 /* Has this host what the program saw when it was frozen? -ENOTSUP with *err set. */
 int instance_check_host(const struct df_snapshot *h, struct df_err *err);
-/* Makes number `index`, from the thread that makes all. */
+/*
+ * Makes the virtual machine and its vCPU of number `index`, of zeroed storage: what needs no snapshot and takes longest. From the
+ * thread that makes all.
+ */
+int instance_prepare(struct instance *i, int kvm_fd, unsigned index, struct df_err *err);
+/* The rest, with a snapshot. */
 int instance_create(struct instance *i, const struct instance_set *set, const struct slot *slot,
-	unsigned index, struct df_err *err);
+	struct df_err *err);
 /* From the instance's own thread, once. */
 int instance_attach(struct instance *i, struct df_err *err);
 /* Serves events until one can not be undone: -errno with *err set. 0: it was for one event only. */

@@ -28,7 +28,6 @@ static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 {
 	const struct df_snapshot *h = &s->pristine.header;
 	struct instance_set set = {
-		.kvm_fd = kvm_fd,
 		.root_fd = h->root_offset ? s->wire.snapshot_fd : s->wire.root_fd,
 		.pristine = &s->pristine,
 		.in_bytes = s->wire.start.in_bytes,
@@ -43,11 +42,10 @@ static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 	if (DF_OUT_REPLY + h->out.reply_bytes > set.out_bytes)
 		return df_err_set(err, -EINVAL,
 			"what the program wrote before it was frozen is larger than the slot");
-	s->instance = calloc(s->wire.start.instances, sizeof(*s->instance));
-	if (!s->instance)
-		return df_err_set(err, -ENOMEM, "out of memory");
-	for (unsigned n = 0; n < s->wire.start.instances && !r; n++)
-		r = instance_create(&s->instance[n], &set, &s->wire.slot[n], n, err);
+	for (unsigned n = 0; n < s->wire.start.instances && !r; n++) {
+		r = n ? instance_prepare(&s->instance[n], kvm_fd, n, err) : 0;
+		r = r ? r : instance_create(&s->instance[n], &set, &s->wire.slot[n], err);
+	}
 	return r;
 }
 
@@ -98,6 +96,16 @@ static int start_threads(struct server *s, struct df_err *err)
 				  : 0;
 }
 
+/* What can be done before it is known for whom: the first instance's virtual machine. */
+static int prepare(struct server *s, int kvm_fd, struct df_err *err)
+{
+	s->instance =
+		calloc(DF_INSTANCES_MAX, sizeof(*s->instance)); /* takes memory as it is used */
+	if (!s->instance)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	return instance_prepare(&s->instance[0], kvm_fd, 0, err);
+}
+
 static int set_up(struct server *s, int argc, char **argv, struct df_err *err)
 {
 	int kvm_fd = -1, r = options_parse_serve(&s->options, argc, argv, err);
@@ -106,6 +114,7 @@ static int set_up(struct server *s, int argc, char **argv, struct df_err *err)
 	r = r ? r : cpuid_load(kvm_fd, s->options.host_cache, err);
 	if (!r && !s->options.no_jail)
 		r = jail_enter(1ULL << kvm_fd, err);
+	r = r ? r : prepare(s, kvm_fd, err);
 	r = r ? r : wire_receive(&s->wire, true, err);
 	r = r ? r : pristine_open(&s->pristine, s->wire.snapshot_fd, err);
 	r = r ? r : instance_check_host(&s->pristine.header, err);

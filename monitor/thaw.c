@@ -103,7 +103,7 @@ static int close_door(void)
 static int set_up(struct thawer *t, int argc, char **argv, struct df_err *err)
 {
 	struct instance_set set = {.pristine = &t->pristine, .once = true};
-	int r = options_parse_thaw(&t->options, argc, argv, err), snapshot;
+	int r = options_parse_thaw(&t->options, argc, argv, err), snapshot, kvm_fd = -1;
 
 	if (r)
 		return r;
@@ -111,10 +111,10 @@ static int set_up(struct thawer *t, int argc, char **argv, struct df_err *err)
 	snapshot = open(t->options.root, O_RDONLY | O_CLOEXEC);
 	if (r || snapshot < 0)
 		return df_err_set(err, -errno, "%s: %s", t->options.root, df_errno_text(errno));
-	r = vm_open_kvm(&set.kvm_fd, err);
-	r = r ? r : cpuid_load(set.kvm_fd, t->options.host_cache, err);
+	r = vm_open_kvm(&kvm_fd, err);
+	r = r ? r : cpuid_load(kvm_fd, t->options.host_cache, err);
 	if (!r && !t->options.no_jail)
-		r = jail_enter(1ULL << set.kvm_fd | 1ULL << snapshot, err);
+		r = jail_enter(1ULL << kvm_fd | 1ULL << snapshot, err);
 	if (r)
 		return r;
 	r = pristine_open(&t->pristine, snapshot, err);
@@ -130,7 +130,8 @@ static int set_up(struct thawer *t, int argc, char **argv, struct df_err *err)
 	set.root_fd = snapshot;
 	set.in_bytes = t->pristine.header.in_bytes;
 	set.out_bytes = t->pristine.header.out_bytes;
-	r = r ? r : instance_create(&t->instance, &set, &t->slot, 0, err);
+	r = r ? r : instance_prepare(&t->instance, kvm_fd, 0, err);
+	r = r ? r : instance_create(&t->instance, &set, &t->slot, err);
 	r = r ? r : instance_attach(&t->instance, err);
 	return r || t->options.no_jail ? r : jail_lock(JAIL_THAW, err);
 }

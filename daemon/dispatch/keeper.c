@@ -21,6 +21,8 @@
 #define ROUND_MAX_MS 1000u
 /* After a monitor could not be started. */
 #define RETRY_NS 1000000000ull
+/* After one was taken: starting another beside a function's first event would slow that down. */
+#define LATER_NS 10000000ull
 
 TAILQ_HEAD(process_queue, process);
 TAILQ_HEAD(hunger_queue, hunger);
@@ -37,7 +39,7 @@ static struct {
 	bool ending, aborting;
 	struct df_monitor prepared[PREPARED_MAX];
 	unsigned int prepared_count;
-	uint64_t retry_ns; /* no monitor is started before */
+	uint64_t prepare_ns; /* no monitor is prepared before */
 	unsigned int live; /* instances */
 	unsigned int generation; /* for counting functions */
 	struct process_queue processes, graves;
@@ -345,8 +347,10 @@ int keeper_take_monitor(struct df_monitor *monitor, struct df_err *err)
 	*monitor = DF_MONITOR_NONE;
 	pthread_mutex_lock(&keeper.lock);
 	aborting = keeper.aborting;
-	if (keeper.prepared_count && !aborting)
+	if (keeper.prepared_count && !aborting) {
 		*monitor = keeper.prepared[--keeper.prepared_count];
+		keeper.prepare_ns = clock_now_ns() + LATER_NS;
+	}
 	pthread_mutex_unlock(&keeper.lock);
 	if (aborting)
 		return df_err_set(err, -ESHUTDOWN, "the daemon is stopping");
@@ -368,7 +372,7 @@ static bool prepare_one(void)
 
 	pthread_mutex_lock(&keeper.lock);
 	want = keeper.prepared_count < keeper_limit(&keeper.settings->limits.prepared) &&
-		keeper.prepared_count < PREPARED_MAX && now_ns >= keeper.retry_ns &&
+		keeper.prepared_count < PREPARED_MAX && now_ns >= keeper.prepare_ns &&
 		!keeper.aborting;
 	pthread_mutex_unlock(&keeper.lock);
 	if (!want)
@@ -376,7 +380,7 @@ static bool prepare_one(void)
 	if (start_monitor(&monitor, &err)) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		pthread_mutex_lock(&keeper.lock);
-		keeper.retry_ns = now_ns + RETRY_NS;
+		keeper.prepare_ns = now_ns + RETRY_NS;
 		pthread_mutex_unlock(&keeper.lock);
 		return false;
 	}
@@ -401,13 +405,23 @@ static void end_prepared(void)
 
 /* --- the thread --- */
 
+/* How long the keeper may sleep. */
 static int round_ms(void)
 {
 	unsigned int quarter = keeper_limit(&keeper.settings->limits.idle_ms) / 4;
+	uint64_t now_ns = clock_now_ns(), prepare_ns;
+	bool complete;
 
-	if (quarter < ROUND_MIN_MS)
-		return (int)ROUND_MIN_MS;
-	return (int)(quarter < ROUND_MAX_MS ? quarter : ROUND_MAX_MS);
+	pthread_mutex_lock(&keeper.lock);
+	prepare_ns = keeper.prepare_ns;
+	complete = keeper.prepared_count >= keeper_limit(&keeper.settings->limits.prepared);
+	pthread_mutex_unlock(&keeper.lock);
+	quarter = quarter < ROUND_MIN_MS ? ROUND_MIN_MS : quarter;
+	quarter = quarter < ROUND_MAX_MS ? quarter : ROUND_MAX_MS;
+	if (complete || now_ns >= prepare_ns)
+		return (int)quarter;
+	prepare_ns = (prepare_ns - now_ns) / 1000000 + 1;
+	return prepare_ns < quarter ? (int)prepare_ns : (int)quarter;
 }
 
 static void *keep(void *unused)
