@@ -2,6 +2,7 @@
 /* Instances for a client: see serve.h. */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,68 @@ struct server {
 	struct wire wire;
 	struct pristine pristine;
 	struct instance *instance;
-	pthread_barrier_t attached, locked;
+	sem_t attached, locked; /* a thread says the first, and waits for the second */
 	struct df_err attach_err;
 };
+
+struct start {
+	struct server *server;
+	struct instance *instance;
+};
+
+static void *instance_thread(void *arg)
+{
+	struct start start = *(struct start *)arg;
+	struct df_err err = {0};
+
+	free(arg);
+	if (instance_attach(start.instance, &err))
+		start.server->attach_err = err;
+	sem_post(&start.server->attached);
+	while (sem_wait(&start.server->locked))
+		;
+	if (!instance_serve(start.instance, &err))
+		return NULL;
+	/* The client sees the socket close, and what the event that did it was. */
+	fprintf(stderr, "dayfly-monitor: %s\n", err.text);
+	_exit(1);
+}
+
+/* The virtual machine of instance n, and the thread that will serve with it. */
+static int prepare(struct server *s, int kvm_fd, unsigned n, struct df_err *err)
+{
+	struct start *start = malloc(sizeof(*start));
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	if (!start)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	*start = (struct start){s, &s->instance[n]};
+	r = instance_prepare(start->instance, kvm_fd, n, err);
+	if (r)
+		return r;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	r = pthread_create(&thread, &attributes, instance_thread, start);
+	if (r)
+		return df_err_set(err, -r, "no threads: %s", df_errno_text(r));
+	while (sem_wait(&s->attached))
+		;
+	return s->attach_err.code ? df_err_set(err, s->attach_err.code, "%s", s->attach_err.text)
+				  : 0;
+}
+
+/* What can be done before it is known for whom: the first instance's share. */
+static int prepare_first(struct server *s, int kvm_fd, struct df_err *err)
+{
+	sem_init(&s->attached, 0, 0);
+	sem_init(&s->locked, 0, 0);
+	s->instance = calloc(DF_INSTANCES_MAX, sizeof(*s->instance)); /* takes memory as it is used */
+	if (!s->instance)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	return prepare(s, kvm_fd, 0, err);
+}
 
 static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 {
@@ -43,67 +103,10 @@ static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 		return df_err_set(err, -EINVAL,
 			"what the program wrote before it was frozen is larger than the slot");
 	for (unsigned n = 0; n < s->wire.start.instances && !r; n++) {
-		r = n ? instance_prepare(&s->instance[n], kvm_fd, n, err) : 0;
+		r = n ? prepare(s, kvm_fd, n, err) : 0;
 		r = r ? r : instance_create(&s->instance[n], &set, &s->wire.slot[n], err);
 	}
 	return r;
-}
-
-struct start {
-	struct server *server;
-	struct instance *instance;
-};
-
-static void *instance_thread(void *arg)
-{
-	struct start start = *(struct start *)arg;
-	struct df_err err = {0};
-
-	free(arg);
-	if (instance_attach(start.instance, &err))
-		start.server->attach_err = err;
-	pthread_barrier_wait(&start.server->attached);
-	pthread_barrier_wait(&start.server->locked);
-	if (!instance_serve(start.instance, &err))
-		return NULL;
-	/* The client sees the socket close, and what the event that did it was. */
-	fprintf(stderr, "dayfly-monitor: %s\n", err.text);
-	_exit(1);
-}
-
-static int start_threads(struct server *s, struct df_err *err)
-{
-	unsigned count = s->wire.start.instances;
-	pthread_attr_t attributes;
-	int r = pthread_attr_init(&attributes);
-
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	pthread_barrier_init(&s->attached, NULL, count + 1);
-	pthread_barrier_init(&s->locked, NULL, count + 1);
-	for (unsigned n = 0; n < count && !r; n++) {
-		struct start *start = malloc(sizeof(*start));
-		pthread_t thread;
-
-		if (!start)
-			return df_err_set(err, -ENOMEM, "out of memory");
-		*start = (struct start){s, &s->instance[n]};
-		r = pthread_create(&thread, &attributes, instance_thread, start);
-	}
-	if (r)
-		return df_err_set(err, -r, "no threads: %s", df_errno_text(r));
-	pthread_barrier_wait(&s->attached);
-	return s->attach_err.code ? df_err_set(err, s->attach_err.code, "%s", s->attach_err.text)
-				  : 0;
-}
-
-/* What can be done before it is known for whom: the first instance's virtual machine. */
-static int prepare(struct server *s, int kvm_fd, struct df_err *err)
-{
-	s->instance =
-		calloc(DF_INSTANCES_MAX, sizeof(*s->instance)); /* takes memory as it is used */
-	if (!s->instance)
-		return df_err_set(err, -ENOMEM, "out of memory");
-	return instance_prepare(&s->instance[0], kvm_fd, 0, err);
 }
 
 static int set_up(struct server *s, int argc, char **argv, struct df_err *err)
@@ -114,12 +117,11 @@ static int set_up(struct server *s, int argc, char **argv, struct df_err *err)
 	r = r ? r : cpuid_load(kvm_fd, s->options.host_cache, err);
 	if (!r && !s->options.no_jail)
 		r = jail_enter(1ULL << kvm_fd, err);
-	r = r ? r : prepare(s, kvm_fd, err);
+	r = r ? r : prepare_first(s, kvm_fd, err);
 	r = r ? r : wire_receive(&s->wire, true, err);
 	r = r ? r : pristine_open(&s->pristine, s->wire.snapshot_fd, err);
 	r = r ? r : instance_check_host(&s->pristine.header, err);
 	r = r ? r : make_instances(s, kvm_fd, err);
-	r = r ? r : start_threads(s, err);
 	if (!r && !s->options.no_jail)
 		r = jail_lock(JAIL_SERVE, err);
 	return r;
@@ -141,7 +143,8 @@ int serve_main(int argc, char **argv)
 	ready.boot_ns = s.pristine.header.boot_ns;
 	ready.snapshot_bytes = s.pristine.header.data_bytes;
 	ready.event_pages = s.pristine.header.event_pages;
-	pthread_barrier_wait(&s.locked);
+	for (unsigned n = 0; n < s.wire.start.instances; n++)
+		sem_post(&s.locked);
 	wire_answer(&ready);
 	wire_wait();
 	_exit(0);
