@@ -20,6 +20,16 @@
 #define MSR_SFMASK 0xc0000084
 #define FLAGS_MASKED 0x44500 /* AC NT DF TF: cleared by the syscall instruction. IF: see stub.S */
 
+/* The first entry makes a kernel thread, which the jail's limits forbid: have it made before. */
+static int first_entry(struct vm *vm, struct df_err *err)
+{
+	vm->run->immediate_exit = 1;
+	if (!ioctl(vm->vcpu_fd, KVM_RUN, 0) || errno != EINTR)
+		return df_err_set(err, -EIO, "KVM_RUN: %s", df_errno_text(errno));
+	vm->run->immediate_exit = 0;
+	return 0;
+}
+
 int vcpu_create(struct vm *vm, struct df_err *err)
 {
 	int bytes = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -33,7 +43,7 @@ int vcpu_create(struct vm *vm, struct df_err *err)
 		return df_err_set(err, -errno, "can not map the vCPU: %s", df_errno_text(errno));
 	r = cpuid_set(vm->vcpu_fd, err);
 	vm->xcr0 = cpuid_xcr0();
-	return r;
+	return r ? r : first_entry(vm, err);
 }
 
 static struct kvm_segment code_segment(void)
@@ -122,16 +132,6 @@ static void align_tsc(struct vm *vm)
 	ioctl(vm->vcpu_fd, KVM_SET_DEVICE_ATTR, &attr);
 }
 
-/* The first entry makes a kernel thread, which the jail's limits forbid: have it made before. */
-static int first_entry(struct vm *vm, struct df_err *err)
-{
-	vm->run->immediate_exit = 1;
-	if (!ioctl(vm->vcpu_fd, KVM_RUN, 0) || errno != EINTR)
-		return df_err_set(err, -EIO, "KVM_RUN: %s", df_errno_text(errno));
-	vm->run->immediate_exit = 0;
-	return 0;
-}
-
 int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3, struct df_err *err)
 {
 	struct kvm_regs regs = {
@@ -151,7 +151,7 @@ int vcpu_start_state(struct vm *vm, gva_t entry, gva_t stub_syscall, bool iopl3,
 		return df_err_set(err, -errno, "KVM_SET_XCRS: %s", df_errno_text(errno));
 	if (ioctl(vm->vcpu_fd, KVM_SET_REGS, &regs))
 		return df_err_set(err, -errno, "KVM_SET_REGS: %s", df_errno_text(errno));
-	return first_entry(vm, err);
+	return 0;
 }
 
 void vcpu_request_tick(struct vm *vm)

@@ -65,7 +65,7 @@ struct event_hooks {
 	void (*file_gone)(struct file *f);
 	/* Does a thread sleep behind this waiter, directly or in an epoll_wait that wants input from it? */
 	bool (*awaited)(const struct waiter *w);
-	/* After a thaw: CLOCK_REALTIME and CLOCK_BOOTTIME have jumped. */
+	/* After a thaw: CLOCK_REALTIME and CLOCK_BOOTTIME have jumped. Set with the first timer file. */
 	void (*clock_jumped)(void);
 };
 extern struct event_hooks event_hooks;

@@ -162,7 +162,8 @@ struct signal_hooks {
 	 * happens behind the delivery instead. */
 	void (*mask_push)(uint64_t mask);
 	void (*mask_pop)(bool interrupted);
-	/* After a thaw: CLOCK_REALTIME and CLOCK_BOOTTIME have jumped. */
+	/* After a thaw: CLOCK_REALTIME and CLOCK_BOOTTIME have jumped. Set with the first timer: without any, an event
+	 * touches no page for it. */
 	void (*clock_jumped)(void);
 };
 extern struct signal_hooks signal_hooks;

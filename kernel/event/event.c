@@ -114,7 +114,6 @@ static const struct feature_call calls[] = {
 static void events_init(void)
 {
 	epoll_init();
-	event_hooks.clock_jumped = timer_files_clock_jumped;
 }
 
 FEATURE(events, "", events_init, calls);

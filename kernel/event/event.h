@@ -60,8 +60,6 @@ int64_t sys_eventfd2(unsigned count, int flags);
 int64_t sys_timerfd_create(int clock, int flags);
 int64_t sys_timerfd_settime(int fd, int flags, gva_t new_value, gva_t old_value);
 int64_t sys_timerfd_gettime(int fd, gva_t value);
-/* Absolute times of other clocks than CLOCK_MONOTONIC lie at another distance now. */
-void timer_files_clock_jumped(void);
 
 /* --- epoll.c --- */
 void epoll_init(void);

@@ -108,7 +108,8 @@ static void timer_file_release(struct file *f)
 	kfree(t);
 }
 
-void timer_files_clock_jumped(void)
+/* Absolute times of other clocks than CLOCK_MONOTONIC lie at another distance now. */
+static void clock_jumped(void)
 {
 	struct timer_file *t;
 
@@ -157,10 +158,12 @@ int64_t sys_timerfd_create(int clock, int flags)
 	wait_queue_init(&t->readers);
 	fd = event_file_install(&timer_file_ops,
 		O_RDWR | ((unsigned)flags & (O_CLOEXEC | O_NONBLOCK)), t);
-	if (fd < 0)
+	if (fd < 0) {
 		kfree(t);
-	else
-		list_add_tail(&timer_files, &t->all);
+		return fd;
+	}
+	list_add_tail(&timer_files, &t->all);
+	event_hooks.clock_jumped = clock_jumped;
 	return fd;
 }
 

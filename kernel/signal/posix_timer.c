@@ -152,7 +152,7 @@ void posix_timers_exec(void)
 		destroy(list_entry(timers.next, struct posix_timer, node));
 }
 
-void posix_timers_clock_jumped(void)
+static void clock_jumped(void)
 {
 	struct posix_timer *t;
 
@@ -226,6 +226,7 @@ int64_t sys_timer_create(int clock, gva_t event, gva_t id_out)
 	if (timer_count >= TIMERS_MAX || !(t = kzalloc(sizeof(*t))))
 		return -EAGAIN;
 	timer_count++;
+	signal_hooks.clock_jumped = clock_jumped;
 	t->id = next_id++;
 	t->clock = t->base = clock == CLOCK_TAI ? CLOCK_REALTIME : clock;
 	t->cpu_tid = current->tid;

@@ -134,7 +134,6 @@ static void signals_init(void)
 		.exec = program_changes,
 		.mask_push = mask_push,
 		.mask_pop = mask_pop,
-		.clock_jumped = posix_timers_clock_jumped,
 	};
 }
 

@@ -156,7 +156,6 @@ int64_t sys_setitimer(int which, gva_t new_value, gva_t old_value);
 /* The signal of a timer was taken: fills in the overrun and lets the interval go on. */
 void posix_timer_taken(struct posix_timer *t, siginfo_t *info);
 void posix_timers_exec(void);
-void posix_timers_clock_jumped(void);
 int64_t sys_timer_create(int clock, gva_t event, gva_t id_out);
 int64_t sys_timer_settime(int id, int flags, gva_t new_value, gva_t old_value);
 int64_t sys_timer_gettime(int id, gva_t value);
