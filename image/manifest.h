@@ -30,6 +30,7 @@ enum manifest_feature {
 	MANIFEST_TASKS = 1 << 2,
 	MANIFEST_EVENTS = 1 << 3,
 	MANIFEST_SIGNALS = 1 << 4,
+	MANIFEST_NET = 1 << 5,
 };
 
 /* The features in the order of their bits, NULL at the end. */
@@ -39,7 +40,12 @@ extern const char *const manifest_feature_names[];
 enum manifest_mode { MANIFEST_FRESH, MANIFEST_WARM };
 
 /* WAIT_ANY: wherever the program waits first. */
-enum manifest_wait { MANIFEST_WAIT_ANY, MANIFEST_WAIT_STDIO, MANIFEST_WAIT_SDK };
+enum manifest_wait {
+	MANIFEST_WAIT_ANY,
+	MANIFEST_WAIT_STDIO,
+	MANIFEST_WAIT_SDK,
+	MANIFEST_WAIT_HTTP
+};
 
 enum manifest_trigger_kind {
 	MANIFEST_HTTP,
@@ -127,6 +133,7 @@ struct manifest {
 	struct manifest_pairs
 		secrets; /* variable -> file of the host that holds the value, as written */
 	uint32_t wait_point; /* enum manifest_wait */
+	uint64_t port; /* MANIFEST_WAIT_HTTP: where the program listens */
 	char *reply_type; /* Content-Type of replies */
 	char *rehearse; /* file of the host: body of the event that is rehearsed before the freeze; NULL: none */
 	struct manifest_trigger *triggers;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *const modes[] = {"fresh", "warm"};
-static const char *const wait_points[] = {"any", "stdio", "sdk"};
+static const char *const wait_points[] = {"any", "stdio", "sdk", "http"};
 static const char *const object_bodies[] = {"event", "object"};
 static const char *const file_bodies[] = {"event", "file"};
 static const char *const missed[] = {"skip", "once", "all"};
@@ -181,11 +181,11 @@ static json_t *destinations_json(const struct manifest *m, struct df_err *err)
 
 static json_t *program_json(const struct manifest *m)
 {
-	return json_pack("{s:b, s:o, s:o, s:s, s:s, s:s, s:s}", "raw_root",
+	return json_pack("{s:b, s:o, s:o, s:s, s:s, s:s, s:s, s:I}", "raw_root",
 		!(m->features & MANIFEST_FILES), "features", features_json(m->features),
 		"environment", environment_json(&m->environment), "workdir", m->workdir,
 		"reply_type", m->reply_type, "mode", modes[m->mode], "wait_point",
-		wait_points[m->wait_point]);
+		wait_points[m->wait_point], "port", (json_int_t)m->port);
 }
 
 static json_t *numbers_json(const struct manifest *m)

@@ -13,14 +13,15 @@
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 
-const char *const manifest_feature_names[] = {"files", "tmp", "tasks", "events", "signals", NULL};
+const char *const manifest_feature_names[] = {
+	"files", "tmp", "tasks", "events", "signals", "net", NULL};
 const char *const manifest_trigger_names[] = {
 	"http", "object", "directory", "schedule", "queue", NULL};
 
 static const char *const modes[] = {"fresh", "warm", NULL};
 static const char *const later_modes[] = {"service", NULL};
-static const char *const wait_points[] = {"any", "stdio", "sdk", NULL};
-static const char *const later_wait_points[] = {"http", "lambda", NULL};
+static const char *const wait_points[] = {"any", "stdio", "sdk", "http", NULL};
+static const char *const later_wait_points[] = {"lambda", NULL};
 static const char *const object_events[] = {"created", "removed", NULL};
 static const char *const object_bodies[] = {"event", "object", NULL};
 static const char *const file_bodies[] = {"event", "file", NULL};
@@ -288,7 +289,7 @@ const struct schema_key manifest_keys[] = {
 		IN_MANIFEST(features),
 		.fallback = "[files]",
 		.words = manifest_feature_names,
-		.expected = "a list of files, tmp, tasks, events and signals"},
+		.expected = "a list of files, tmp, tasks, events, signals and net"},
 	{.name = "memory",
 		.type = SCHEMA_SIZE,
 		IN_MANIFEST(memory_bytes),
@@ -345,7 +346,14 @@ const struct schema_key manifest_keys[] = {
 		.fallback = "any",
 		.words = wait_points,
 		.later = later_wait_points,
-		.expected = "any, stdio or sdk"},
+		.expected = "any, stdio, sdk or http"},
+	{.name = "port",
+		.type = SCHEMA_NUMBER,
+		IN_MANIFEST(port),
+		.fallback = "80",
+		.least = 1,
+		.most = UINT16_MAX,
+		.expected = "a number"},
 	{.name = "reply_type",
 		.type = SCHEMA_TEXT,
 		IN_MANIFEST(reply_type),

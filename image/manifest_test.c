@@ -88,6 +88,7 @@ static void test_defaults(void **state)
 	assert_int_equal(m.concurrency, 16);
 	assert_string_equal(m.workdir, "/");
 	assert_int_equal(m.wait_point, MANIFEST_WAIT_ANY);
+	assert_int_equal(m.port, 80);
 	assert_string_equal(m.reply_type, "application/octet-stream");
 	assert_int_equal(m.trigger_count, 0);
 	assert_int_equal(m.destinations.success.kind, MANIFEST_TO_NOTHING);
@@ -240,10 +241,11 @@ static const struct {
 		"dayfly.yaml:3: mode service is not supported yet; it can be fresh or warm"},
 	{SMALL "mode: frsh\n",
 		"dayfly.yaml:3: mode must be fresh or warm; this is frsh; did you mean fresh?"},
-	{SMALL "wait_point: http\n",
-		"dayfly.yaml:3: wait_point http is not supported yet; it can be any, stdio or sdk"},
+	{SMALL "wait_point: lambda\n",
+		"dayfly.yaml:3: wait_point lambda is not supported yet; it can be any, stdio, sdk or http"},
+	{SMALL "port: 65536\n", "dayfly.yaml:3: port is 65536; it can be 1 to 65535"},
 	{SMALL "features:\n - files\n - task\n",
-		"dayfly.yaml:5: features must be a list of files, tmp, tasks, events and signals; "
+		"dayfly.yaml:5: features must be a list of files, tmp, tasks, events, signals and net; "
 		"this is task; did you mean tasks?"},
 	{SMALL "features: [tmp]\n",
 		"dayfly.yaml:3: features: tmp changes files, so it needs files too"},

@@ -145,8 +145,9 @@ static void add(struct words *words, char *text)
 static void add_features(struct words *words, const struct manifest *m)
 {
 	for (size_t i = 0; i < FEATURE_COUNT; i++) {
-		if (!(m->features >> i & 1))
-			add(words, df_format("--no-feature=%s", feature_names[i]));
+		add(words,
+			df_format("--%sfeature=%s", m->features >> i & 1 ? "" : "no-",
+				feature_names[i]));
 	}
 }
 

@@ -370,8 +370,6 @@ static void warn(const struct watched *watched)
 		make_plain(line);
 	fprintf(stderr, "dayfly: the program ended with status %d%s%s\n",
 		watched->result.exit_status, line ? ": " : "", line ? line : "");
-	if (watched->lacks_net)
-		fprintf(stderr, "dayfly: it asked for the network, which guests do not have\n");
 	if (watched->lacks_fork)
 		fprintf(stderr,
 			"dayfly: it wanted to start a process; a guest runs a single one\n");
@@ -382,8 +380,10 @@ static void warn(const struct watched *watched)
 static int look(const struct watcher *w, struct manifest *m, struct findings *found,
 	struct df_err *err)
 {
-	int status = watch_files(w, m, found, err);
+	int status;
 
+	m->features |= MANIFEST_NET; /* the one that is off unless it is named */
+	status = watch_files(w, m, found, err);
 	if (!status)
 		status = watch_features(w, m, found, err);
 	if (status)

@@ -65,7 +65,7 @@ void watch_deinit(struct watcher *w)
 
 /* --- what the monitor wrote down --- */
 
-static void set_feature(struct watched *watched, uint32_t *bits, const char *name)
+static void set_feature(uint32_t *bits, const char *name)
 {
 	for (uint32_t i = 0; manifest_feature_names[i]; i++) {
 		if (strcmp(manifest_feature_names[i], name) == 0) {
@@ -73,8 +73,6 @@ static void set_feature(struct watched *watched, uint32_t *bits, const char *nam
 			return;
 		}
 	}
-	if (strcmp(name, "net") == 0)
-		watched->lacks_net = true;
 }
 
 static int add_missing(struct watched *watched, const char *path)
@@ -100,11 +98,9 @@ static int read_line(struct watched *watched, char *line)
 		return 0;
 	*value++ = '\0';
 	if (strcmp(line, "needs") == 0)
-		set_feature(watched, &watched->needs, value);
+		set_feature(&watched->needs, value);
 	else if (strcmp(line, "tries") == 0)
-		set_feature(watched, &watched->tries, value);
-	else if (strcmp(line, "lacks") == 0 && strcmp(value, "net") == 0)
-		watched->lacks_net = true;
+		set_feature(&watched->tries, value);
 	else if (strcmp(line, "lacks") == 0)
 		watched->lacks_fork = true;
 	else if (strcmp(line, "missing") == 0)

@@ -20,7 +20,7 @@ struct watcher {
 /* What one run of the program showed. */
 struct watched {
 	uint32_t needs, tries; /* bits of enum manifest_feature */
-	bool lacks_net, lacks_fork;
+	bool lacks_fork;
 	char **missing; /* paths that it looked for in vain, absolute ones and others */
 	size_t missing_count, missing_capacity;
 	uint64_t memory_bytes, touched_bytes, took_ns;

@@ -85,7 +85,7 @@ static size_t count_words(char *const *words)
 /* The monitor's command line (monitor/options.c). */
 static char **make_words(const struct deploy_settings *settings,
 	const struct deployment *deployment, const char *root_path, const char *memory,
-	const char *features)
+	const char *features, const char *port)
 {
 	const struct function_config *config = deployment->config;
 	const char *const fixed[] = {"dayfly-monitor", "freeze", "--host-cache",
@@ -100,6 +100,10 @@ static char **make_words(const struct deploy_settings *settings,
 	memcpy(words, fixed, sizeof(fixed));
 	if (settings->no_jail)
 		words[count++] = "--no-jail";
+	if (port) {
+		words[count++] = "--http";
+		words[count++] = port;
+	}
 	words[count++] = "--";
 	for (size_t i = 0; i < more; i++)
 		words[count++] = config->command[i];
@@ -124,9 +128,12 @@ static int start(const struct deploy_settings *settings, const struct deployment
 {
 	const struct function_config *config = deployment->config;
 	DF_FREE char *memory = df_format("%llu", (unsigned long long)config->memory_bytes);
-	DF_FREE char *features = df_format("%s,freeze", config->features);
-	DF_FREE char **words = memory && features
-		? make_words(settings, deployment, root_path, memory, features)
+	bool http = config->wait == FUNCTION_WAIT_HTTP;
+	DF_FREE char *features = df_format("%s%s%s,freeze", config->features,
+		http && !strstr(config->features, ",net") ? ",net" : "", http ? ",http" : "");
+	DF_FREE char *port = http ? df_format("%u", config->port) : NULL;
+	DF_FREE char **words = memory && features && (!http || port)
+		? make_words(settings, deployment, root_path, memory, features, port)
 		: NULL;
 
 	DF_FREE char **environment = all_variables(config);
@@ -192,6 +199,9 @@ static int check_wait_point(const struct function_config *config, const struct d
 		return df_err_set(err, -EINVAL,
 			"wait_point is stdio, but the program %s and did not ask for its standard input",
 			sdk ? "called df_next_event()" : "ended");
+	if (config->mode == FUNCTION_WARM && ready->wait_point == DF_WAIT_POINT_HTTP)
+		return df_err_set(err, -EINVAL,
+			"mode warm is for programs that call df_next_event(), not for HTTP servers yet");
 	if (config->mode == FUNCTION_WARM && !sdk)
 		return df_err_set(err, -EINVAL,
 			"mode warm is for programs that call df_next_event(); this one waits for standard input, which has an end");

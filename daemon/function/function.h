@@ -49,7 +49,12 @@ enum function_mode {
 };
 
 /* Where the program must have been frozen. */
-enum function_wait { FUNCTION_WAIT_ANY, FUNCTION_WAIT_STDIO, FUNCTION_WAIT_SDK };
+enum function_wait {
+	FUNCTION_WAIT_ANY,
+	FUNCTION_WAIT_STDIO,
+	FUNCTION_WAIT_SDK,
+	FUNCTION_WAIT_HTTP
+};
 
 /* How events that nobody waits for are tried, and where their results go. */
 struct function_async {
@@ -82,6 +87,7 @@ struct function_config {
 	uint64_t log_max, log_age_ms; /* kept of its log: bytes, time */
 	enum function_mode mode;
 	enum function_wait wait;
+	unsigned int port; /* FUNCTION_WAIT_HTTP: where the program listens */
 	struct function_async async;
 	json_t *triggers; /* an array of {KIND: {...}}, checked (trigger/trigger.h); never NULL */
 };
@@ -128,7 +134,7 @@ struct function {
 	char *reason; /* why it failed, or NULL */
 	char *snapshot_path, *root_path; /* NULL unless ACTIVE */
 	uint64_t snapshot_bytes, boot_ns, event_pages, code_bytes;
-	char wait_point[16]; /* "stdio", "sdk", "entry" */
+	char wait_point[16]; /* "stdio", "sdk", "http", "entry" */
 	unsigned int
 		boot_status; /* "entry": how the program ended when it ran once, before it was frozen; forgotten with the process */
 	uint64_t modified_ms; /* since 1970 */

@@ -15,7 +15,7 @@
 #define BASE_ENVIRONMENT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define BODY_MAX_MAX (1023ull << 20)
 
-static const char *const all_features[] = {"files", "tmp", "tasks", "events", "signals"};
+static const char *const all_features[] = {"files", "tmp", "tasks", "events", "signals", "net"};
 
 static void free_list(char **list)
 {
@@ -151,8 +151,8 @@ static int read_features(const json_t *value, char **into, struct df_err *err)
 		if (name && strcmp(name, "core") == 0)
 			continue;
 		if (!known)
-			return wrong("features", "a list of files, tmp, tasks, events and signals",
-				err);
+			return wrong("features",
+				"a list of files, tmp, tasks, events, signals and net", err);
 		df_str_addf(&list, ",%s", name);
 	}
 	free(*into);
@@ -213,7 +213,7 @@ static int read_secrets(const json_t *value, char ***into, struct df_err *err)
 
 /* In the order of their enums. */
 static const char *const modes[] = {"fresh", "warm", NULL};
-static const char *const wait_points[] = {"any", "stdio", "sdk", NULL};
+static const char *const wait_points[] = {"any", "stdio", "sdk", "http", NULL};
 
 static int read_word(const char *key, const json_t *value, const char *const *words, int *into,
 	struct df_err *err)
@@ -226,9 +226,10 @@ static int read_word(const char *key, const json_t *value, const char *const *wo
 			return 0;
 		}
 	}
-	return df_err_set(err, -EINVAL, "%s must be %s, %s%s%s", key, words[0],
-		words[2] ? words[1] : "or ", words[2] ? " or " : words[1],
-		words[2] ? words[2] : "");
+	df_err_set(err, -EINVAL, "%s must be %s", key, words[0]);
+	for (size_t i = 1; words[i]; i++)
+		df_err_add(err, "%s%s", words[i + 1] ? ", " : " or ", words[i]);
+	return -EINVAL;
 }
 
 static int read_async(const json_t *value, struct function_async *async, struct df_err *err)
@@ -319,6 +320,7 @@ static int read_limit(struct function_config *c, const char *key, const json_t *
 		{"timeout", {1, FUNCTION_TIMEOUT_MAX_MS}, NULL, &c->timeout_ms},
 		{"boot_timeout", {1, FUNCTION_TIMEOUT_MAX_MS}, NULL, &c->boot_timeout_ms},
 		{"concurrency", {1, FUNCTION_CONCURRENCY_MAX}, NULL, &c->concurrency},
+		{"port", {1, UINT16_MAX}, NULL, &c->port},
 		{"waiting", {0, FUNCTION_WAITING_MAX}, NULL, &c->waiting_max},
 		{"body_max", {0, BODY_MAX_MAX}, &c->body_max, NULL},
 		{"reply_max", {1, BODY_MAX_MAX}, &c->reply_max, NULL},
@@ -399,6 +401,7 @@ static int set_defaults(struct function_config *c, const char *name)
 	c->memory_bytes = FUNCTION_MEMORY_DEFAULT;
 	c->timeout_ms = FUNCTION_TIMEOUT_DEFAULT_MS;
 	c->boot_timeout_ms = 30000;
+	c->port = 80;
 	c->concurrency = FUNCTION_CONCURRENCY_DEFAULT;
 	c->waiting_max = FUNCTION_WAITING_MAX;
 	c->body_max = c->reply_max = FUNCTION_BODY_DEFAULT;
@@ -515,10 +518,10 @@ static json_t *async_json(const struct function_async *async)
 
 static json_t *limits_json(const struct function_config *c)
 {
-	return json_pack("{s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "memory",
+	return json_pack("{s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "memory",
 		(json_int_t)c->memory_bytes, "timeout", (int)c->timeout_ms, "boot_timeout",
-		(int)c->boot_timeout_ms, "concurrency", (int)c->concurrency, "waiting",
-		(int)c->waiting_max, "body_max", (json_int_t)c->body_max, "reply_max",
+		(int)c->boot_timeout_ms, "concurrency", (int)c->concurrency, "port", (int)c->port,
+		"waiting", (int)c->waiting_max, "body_max", (json_int_t)c->body_max, "reply_max",
 		(json_int_t)c->reply_max, "log_max", (json_int_t)c->log_max, "log_age",
 		(json_int_t)c->log_age_ms);
 }

@@ -51,6 +51,8 @@ static char *program_text(const struct function_config *config)
 
 	for (size_t i = 0; whole && i < sizeof(keys) / sizeof(keys[0]); i++)
 		whole = json_object_set(part, keys[i], json_object_get(all, keys[i])) == 0;
+	if (whole && config->wait == FUNCTION_WAIT_HTTP)
+		whole = json_object_set_new(part, "http", json_integer(config->port)) == 0;
 	if (whole)
 		text = json_dumps(part, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(all);
@@ -126,6 +128,8 @@ static bool wait_point_fits(const struct function_config *config, const char *is
 	if ((config->wait == FUNCTION_WAIT_SDK || config->mode == FUNCTION_WARM) &&
 		strcmp(is, "sdk") != 0)
 		return false;
+	if (config->wait == FUNCTION_WAIT_HTTP)
+		return strcmp(is, "http") == 0;
 	return config->wait != FUNCTION_WAIT_STDIO || strcmp(is, "stdio") == 0;
 }
 
