@@ -6,6 +6,7 @@
 #include "daemon/event/async.h"
 #include "daemon/function/deploy.h"
 #include "daemon/function/freeze.h"
+#include "daemon/function/mend.h"
 #include "daemon/http/access.h"
 #include "daemon/http/address.h"
 #include "daemon/http/faces.h"
@@ -33,6 +34,7 @@
 #include <unistd.h>
 
 #define ASYNC_WORKERS 16u
+#define TIDY_S 60
 /* For all that is left to do once what ran was ended. */
 #define ABORT_LIMIT_S 20u
 #define ANSWER_LIMIT_NS 2000000000ull
@@ -111,6 +113,7 @@ static int apply(const struct settings *s)
 			count++;
 	}
 	async_allow(networks, count);
+	queue_change(async_queue(), s->events.count, s->events.bytes, s->events.dead_ms);
 	dispatch_change(&limits);
 	http_limit_body(s->body_max);
 	log_change(&logs);
@@ -301,18 +304,35 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 	freeze_abort();
 	dispatch_abort();
 	/* Their answers say so. */
-	for (until_ns = clock_now_ns() + ANSWER_LIMIT_NS; http_active() && clock_now_ns() < until_ns;)
+	for (until_ns = clock_now_ns() + ANSWER_LIMIT_NS;
+		http_active() && clock_now_ns() < until_ns;)
 		nanosleep(&step, NULL);
+	mend_stop();
 	store_stop();
 	http_stop();
 }
 
+/* What is removed because it is too old; logs look after themselves. */
+static void tidy(void)
+{
+	int error = queue_sweep(async_queue());
+
+	if (error)
+		log_line(LOG_LEVEL_WARNING, "old dead letters could not be removed: %s",
+			df_errno_text(error));
+}
+
 static void run(struct settings *settings, const struct command_line *line, const sigset_t *signals)
 {
-	int number;
+	const struct timespec interval = {TIDY_S, 0};
+	int number = 0;
 
-	while (sigwait(signals, &number) == 0 && number == SIGHUP)
-		reload(settings, line);
+	while (number != SIGTERM && number != SIGINT) {
+		tidy();
+		number = sigtimedwait(signals, NULL, &interval);
+		if (number == SIGHUP)
+			reload(settings, line);
+	}
 	stop(settings->stop_ms, signals);
 }
 
@@ -337,6 +357,8 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 	if (!error)
 		error = triggers_init(err);
 	if (!error)
+		error = mend_start(err);
+	if (!error)
 		error = start_http(s, paths, err);
 	if (!error)
 		error = store_start(s, err);
@@ -345,6 +367,7 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 		notify("READY=1");
 		run(s, line, signals);
 	}
+	mend_stop();
 	triggers_deinit();
 	async_deinit();
 	store_deinit();

@@ -8,6 +8,8 @@
 #include "host/path.h"
 #include "host/str.h"
 
+#include <dayfly/snapshot.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -385,6 +387,17 @@ static const char *column(sqlite3_stmt *row, int index)
 	return text ? text : "";
 }
 
+/* Can this version thaw it? The rest of it is checked when it is. */
+static bool is_usable(const char *path)
+{
+	DF_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct df_snapshot header;
+
+	return fd >= 0 && pread(fd, &header, sizeof(header), 0) == sizeof(header) &&
+		header.magic == DF_SNAPSHOT_MAGIC && header.version == DF_SNAPSHOT_VERSION &&
+		header.abi_version == DF_ABI_VERSION;
+}
+
 static void find_files(struct function *function)
 {
 	DF_FREE char *snapshot = df_format("functions/%s.snapshot", function->revision);
@@ -392,12 +405,14 @@ static void find_files(struct function *function)
 
 	function->snapshot_path = snapshot ? state_path(snapshot) : NULL;
 	function->root_path = root ? state_path(root) : NULL;
-	if (function->snapshot_path && function->root_path &&
-		access(function->snapshot_path, R_OK) == 0 &&
-		access(function->root_path, R_OK) == 0)
-		return;
-	function->state = FUNCTION_FAILED;
-	function->reason = strdup("its snapshot is missing; deploy it again");
+	if (!function->root_path || access(function->root_path, R_OK) < 0) {
+		function->state = FUNCTION_FAILED;
+		function->reason = strdup("its root image is missing; deploy it again");
+	} else if (!function->snapshot_path || !is_usable(function->snapshot_path)) {
+		/* mend.h does it. */
+		function->state = FUNCTION_PENDING;
+		function->reason = strdup("it is frozen anew");
+	}
 }
 
 static int load_version(sqlite3_stmt *row, struct df_err *err)

@@ -42,7 +42,7 @@ char *state_path(const char *name) __attribute__((warn_unused_result));
  */
 int state_connect(sqlite3 **database, struct df_err *err) __attribute__((warn_unused_result));
 
-/* Puts every stored function and alias into the registry. A snapshot that is missing makes it Failed. Returns 0 or -EIO with *err set. */
+/* Puts every stored function and alias into the registry. One whose snapshot is missing, or of another version, is Pending (mend.h). Returns 0 or -EIO with *err set. */
 int state_load(struct df_err *err) __attribute__((warn_unused_result));
 
 /* Writes a function with its version, replacing the one of that version. Durable when it returns 0; -EIO with *err set. */

@@ -16,6 +16,8 @@
 	ROW(logs, "print the log of a function")                     \
 	ROW(images, "list images; prune and check the store")        \
 	ROW(rmi, "remove images")                                    \
-	ROW(inspect, "print all that is known of a function")
+	ROW(inspect, "print all that is known of a function")        \
+	ROW(backup, "write all that dayflyd remembers to a file")    \
+	ROW(restore, "make a state directory from such a file")
 
 #endif

@@ -29,7 +29,7 @@
 #define AFTER_UNREADABLE_MS 60000
 
 struct queue {
-	struct queue_options options; /* with defaults filled in; never changed */
+	struct queue_options options; /* with defaults filled in; what queue_change changes is protected by lock */
 	struct store *store;
 	struct commit commit;
 	pthread_mutex_t lock;
@@ -670,11 +670,25 @@ int queue_purge(struct queue *queue, const char *function, uint64_t *count)
 	return error;
 }
 
+void queue_change(struct queue *queue, uint64_t events_max, uint64_t bytes_max, uint64_t dead_ms)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->options.events_max = events_max;
+	queue->options.bytes_max = bytes_max;
+	queue->options.dead_ms = dead_ms;
+	fill_defaults(&queue->options);
+	pthread_mutex_unlock(&queue->lock);
+}
+
 int queue_sweep(struct queue *queue)
 {
-	uint64_t now = now_ms(queue), keep = queue->options.dead_ms;
-	struct store_op op = {.kind = STORE_SWEEP, .now_ms = now > keep ? now - keep : 0};
+	struct store_op op = {.kind = STORE_SWEEP};
+	uint64_t now = now_ms(queue), keep;
 
+	pthread_mutex_lock(&queue->lock);
+	keep = queue->options.dead_ms;
+	pthread_mutex_unlock(&queue->lock);
+	op.now_ms = now > keep ? now - keep : 0;
 	return run(queue, &op);
 }
 

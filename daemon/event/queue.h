@@ -230,6 +230,9 @@ int queue_delete(struct queue *queue, uint64_t id) __attribute__((warn_unused_re
 int queue_purge(struct queue *queue, const char *function, uint64_t *count)
 	__attribute__((warn_unused_result));
 
+/* Other limits from now on; as in queue_options. */
+void queue_change(struct queue *queue, uint64_t events_max, uint64_t bytes_max, uint64_t dead_ms);
+
 /* Removes dead letters that are older than dead_ms. To be called now and then. Returns 0 or -errno. */
 int queue_sweep(struct queue *queue) __attribute__((warn_unused_result));
 

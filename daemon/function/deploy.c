@@ -454,6 +454,73 @@ int deploy_publish(const char *name, const char *description, struct function **
 	return error;
 }
 
+/* --- again --- */
+
+static bool is_current(const struct function *function)
+{
+	struct function *found = registry_find(function->config->name, function->version);
+	bool same = found == function;
+
+	function_unref(found);
+	return same;
+}
+
+static int freeze_copy(struct function *copy, const struct function *pending, struct df_err *err)
+{
+	const struct deployment deployment = {.config = copy->config, .image = pending->root_path};
+	int error = copy->root_path && copy->snapshot_path
+		? link_file(pending->root_path, copy->root_path)
+		: -ENOMEM;
+
+	if (error)
+		return df_err_set(err, error, "taking the image %s failed: %s", pending->root_path,
+			df_errno_text(error));
+	copy->code_bytes = pending->code_bytes;
+	free(copy->config->frozen);
+	copy->config->frozen = reuse_key(&deploying.settings, &deployment);
+	error = freeze(copy, &deployment, err);
+	return error ? error : sync_directory();
+}
+
+static void again_in_turn(struct function *pending)
+{
+	struct df_err err = {0};
+	struct function *copy = copy_of(pending, NULL, &err);
+	int error = copy ? 0 : -ENOMEM;
+
+	if (!error) {
+		memcpy(copy->version, pending->version, sizeof(copy->version));
+		error = freeze_copy(copy, pending, &err);
+	}
+	/* Without a word in the state directory: the next start tries again. */
+	if (error && freeze_is_aborted())
+		log_line(LOG_LEVEL_INFO, "%s was not frozen anew", pending->config->name);
+	else if (error > 0)
+		put_failed(copy, &err);
+	else if (!error) {
+		copy->state = FUNCTION_ACTIVE;
+		error = put(copy, &err);
+	}
+	if (error && !freeze_is_aborted())
+		log_line(LOG_LEVEL_ERROR, "%s could not be frozen anew: %s", pending->config->name,
+			err.text);
+	else if (!error)
+		log_line(LOG_LEVEL_INFO, "%s was frozen anew", pending->config->name);
+	function_unref(copy);
+}
+
+void deploy_again(struct function *pending)
+{
+	struct turn turn;
+
+	/* Who deploys it just now makes this needless. */
+	if (!take_turn(&turn, pending->config->name))
+		return;
+	if (is_current(pending))
+		again_in_turn(pending);
+	end_turn(&turn);
+}
+
 int deploy_remove(const char *name, const char *version, struct df_err *err)
 {
 	struct turn turn;

@@ -44,6 +44,12 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 int deploy_publish(const char *name, const char *description, struct function **version,
 	struct df_err *err) __attribute__((warn_unused_result));
 
+/*
+ * Freezes a Pending function anew, from its own root image and configuration, and puts the result in its place; Failed if that does not work. Nothing is done if
+ * the function was replaced meanwhile. Blocks as `deploy` does.
+ */
+void deploy_again(struct function *pending);
+
 /* Removes a version or, with NULL, everything of the name. Returns 0, -ENOENT, -EBUSY (it is being deployed) or -EIO with *err set. */
 int deploy_remove(const char *name, const char *version, struct df_err *err)
 	__attribute__((warn_unused_result));

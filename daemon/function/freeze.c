@@ -60,6 +60,16 @@ void freeze_abort(void)
 	pthread_mutex_unlock(&freezes.lock);
 }
 
+bool freeze_is_aborted(void)
+{
+	bool aborting;
+
+	pthread_mutex_lock(&freezes.lock);
+	aborting = freezes.aborting;
+	pthread_mutex_unlock(&freezes.lock);
+	return aborting;
+}
+
 static int make_slot(const struct deployment *deployment, struct df_slot *slot, struct df_err *err)
 {
 	const struct function_config *config = deployment->config;

@@ -19,5 +19,6 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 
 /* Ends those that run, which fail, and all later ones. */
 void freeze_abort(void);
+bool freeze_is_aborted(void);
 
 #endif
