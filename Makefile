@@ -36,8 +36,8 @@ $(BUILD)/build.ninja: meson.build $(wildcard */meson.build) | deps-build
 	|| { cat $(BUILD)/setup.log >&2; exit 1; }
 	@touch $@
 
-.PHONY: deps-build deps-package deps-test deps-bench deps-lint
-deps-build deps-package deps-test deps-bench deps-lint: deps-%:
+.PHONY: deps-build deps-demo deps-package deps-test deps-bench deps-lint
+deps-build deps-demo deps-package deps-test deps-bench deps-lint: deps-%:
 	@scripts/deps $*
 
 # As root where the prefix needs it: build first as yourself, then `sudo make install`.
@@ -54,8 +54,13 @@ deb: deps-package build
 	@scripts/deb
 
 .PHONY: demo
-demo: deps-test build
-	@scripts/demo
+demo: export PHOTO := $(PHOTO)
+demo: deps-demo build
+	@scripts/demo "$$PHOTO"
+
+.PHONY: run
+run: deps-demo build
+	@scripts/demo run
 
 .PHONY: check
 check: deps-test deps-lint build
@@ -95,7 +100,8 @@ help:
 	@echo 'build      what runs: dayfly, dayfly-monitor, dayfly-kernel in $(BUILD)/bin (the default)'
 	@echo 'install    puts it below PREFIX (/usr/local), with DESTDIR before it; uninstall takes it away'
 	@echo 'deb        makes a Debian package of it in $(BUILD)'
-	@echo 'demo       shows the main job on ordinary programs'
+	@echo 'demo       shows the main job: photos in, thumbnails out (PHOTO=cat.jpg takes yours)'
+	@echo 'run        the same functions on the usual ports, in the foreground, until Ctrl-C'
 	@echo 'check      every test; the last line counts them'
 	@echo 'check-svm  the guest tests on AMD-V, emulated (part of check)'
 	@echo 'bench      measures, prints a table, writes $(BUILD)/bench.json'
