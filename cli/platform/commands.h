@@ -12,11 +12,11 @@
 	ROW(ls, "list functions")                                    \
 	ROW(ps, "list what lives now: processes and their microVMs") \
 	ROW(top, "watch rates, times and memory of functions")       \
-	ROW(rm, "remove functions")                                  \
 	ROW(logs, "print the log of a function")                     \
+	ROW(inspect, "print all that is known of a function")        \
+	ROW(rm, "remove functions")                                  \
 	ROW(images, "list images; prune and check the store")        \
 	ROW(rmi, "remove images")                                    \
-	ROW(inspect, "print all that is known of a function")        \
 	ROW(backup, "write all that dayflyd remembers to a file")    \
 	ROW(restore, "make a state directory from such a file")
 

@@ -15,7 +15,7 @@
 #define SHORT_DIGITS 12
 
 struct images_options {
-	bool check, prune, json;
+	bool check, prune, quiet, json;
 };
 
 static int set_check(void *into, const char *value, struct df_err *err)
@@ -33,15 +33,21 @@ static int set_json(void *into, const char *value, struct df_err *err)
 	return page_set_bool(&((struct images_options *)into)->json, value, err);
 }
 
+static int set_quiet(void *into, const char *value, struct df_err *err)
+{
+	return page_set_bool(&((struct images_options *)into)->quiet, value, err);
+}
+
 static const struct flag images_flags[] = {
 	{"--check", NULL, "read everything and say what is damaged", set_check},
 	{"--prune", NULL, "remove old versions that no function uses, and what has no name",
 		set_prune},
+	{"-q", NULL, "print names alone", set_quiet},
 	{"--json", NULL, "print JSON, for programs", set_json},
 	{0},
 };
 
-static const struct page images_page = {"images [--check | --prune] [--json]",
+static const struct page images_page = {"images [--check | --prune] [-q] [--json]",
 	"Lists the images in the store, with the functions made from them. `dayfly deploy` adds one\n"
 	"and calls it NAME:vN; NAME:latest is the one deployed last. Equal files are kept once.\n",
 	0, 0, WORDS_NONE, NULL};
@@ -130,6 +136,9 @@ static int list(struct image_store *store, const struct images_options *how, str
 		json = images_json(images, count, users);
 		status = print_json(json, err);
 		json_decref(json);
+	} else if (how->quiet) {
+		for (size_t i = 0; i < count; i++)
+			printf("%s\n", *images[i].name ? images[i].name : images[i].digest);
 	} else {
 		print_table(images, count, users);
 	}

@@ -488,9 +488,15 @@ int http_listen(const char *text, char url[HTTP_URL_BYTES], int *fd, struct df_e
 	if (made >= 0 && address.as.any.sa_family == AF_INET6)
 		(void)setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	if (made < 0 || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-		bind(made, &address.as.any, address.length) < 0 || listen(made, BACKLOG) < 0)
-		return df_err_set(err, -errno, "listening on %s failed: %s", text,
-			df_errno_text(errno));
+		bind(made, &address.as.any, address.length) < 0 || listen(made, BACKLOG) < 0) {
+		int error = -errno;
+
+		df_err_set(err, error, "listening on %s failed: %s", text, df_errno_text(error));
+		if (error == -EADDRINUSE)
+			df_err_add(err,
+				"; another program has this port, choose one with --listen");
+		return error;
+	}
 	make_url(made, url);
 	*fd = df_take_fd(&made);
 	return 0;
