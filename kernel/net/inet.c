@@ -194,6 +194,14 @@ int inet_error(err_t e)
 
 /* --- options --- */
 
+void inet_apply_reuse(const struct socket *s, uint8_t *so_options)
+{
+	if (s->reuse_address || s->reuse_port)
+		*so_options |= SOF_REUSEADDR;
+	else
+		*so_options &= (uint8_t)~SOF_REUSEADDR;
+}
+
 #define IPPROTO_IPV6_LEVEL 41
 
 int inet_set(struct socket *s, int level, int option, int value)

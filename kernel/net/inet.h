@@ -30,6 +30,8 @@ int inet_check_route(const ip_addr_t *ip) must_check;
 int inet_bind_port(void *pcb, const ip_addr_t *ip, uint16_t *port,
 	int (*try)(void *pcb, const ip_addr_t *ip, uint16_t port)) must_check;
 int inet_error(err_t e);
+/* SO_REUSEADDR and SO_REUSEPORT, for lwIP the same, among a connection's options. */
+void inet_apply_reuse(const struct socket *s, uint8_t *so_options);
 
 /* Options that both kinds have. */
 int inet_set(struct socket *s, int level, int option, int value);

@@ -11,6 +11,7 @@
 #define BUFFER_BYTES 212992 /* Linux: net.core.wmem_default, rmem_default */
 #define SOCKET_DEV 8
 #define TYPE_MASK 0xf
+#define TYPE_MAX 10 /* SOCK_PACKET */
 
 struct list socket_list = LIST_INIT(socket_list);
 
@@ -247,6 +248,8 @@ static int check_type(int *type, unsigned *flags)
 {
 	*flags = (unsigned)*type & ~(unsigned)TYPE_MASK;
 	*type &= TYPE_MASK;
+	if (*type > TYPE_MAX)
+		return -EINVAL;
 	return *flags & ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC) ? -EINVAL : 0;
 }
 

@@ -109,8 +109,7 @@ static int bind_to(struct tcp_socket *t, struct inet_name *n)
 		return r;
 	if (t->s.family == AF_INET6 && !t->s.only_v6 && ip_addr_isany(&ip))
 		IP_SET_TYPE_VAL(ip, IPADDR_TYPE_ANY);
-	if (t->s.reuse_address || t->s.reuse_port)
-		ip_set_option(t->pcb, SOF_REUSEADDR);
+	inet_apply_reuse(&t->s, &t->pcb->so_options);
 	r = inet_bind_port(t, &ip, &n->port, n->port ? try_bind : try_any);
 	if (r)
 		return r;
@@ -468,6 +467,8 @@ static int set(struct socket *s, int level, int option, int value)
 	struct tcp_socket *t = tcp_of(s);
 
 	if (level == SOL_SOCKET) {
+		if (t->pcb)
+			inet_apply_reuse(s, &t->pcb->so_options);
 		tcp_apply_options(t);
 		return 0;
 	}

@@ -3,6 +3,7 @@
  * UDP sockets. Datagrams that came wait in a list, bounded by SO_RCVBUF; more are lost, as datagrams are.
  */
 #include <kernel/net/inet.h>
+#include <asm/socket.h>
 #include <lwip/udp.h>
 
 #define DATAGRAM_MAX 65507u
@@ -73,8 +74,6 @@ static int bind_to(struct udp_socket *u, struct inet_name *n)
 
 	if (u->s.family == AF_INET6 && !u->s.only_v6 && ip_addr_isany(&ip))
 		IP_SET_TYPE_VAL(ip, IPADDR_TYPE_ANY);
-	if (u->s.reuse_address || u->s.reuse_port)
-		ip_set_option(u->pcb, SOF_REUSEADDR);
 	r = inet_bind_port(u, &ip, &n->port, try_bind);
 	if (r)
 		return r;
@@ -260,7 +259,7 @@ static unsigned poll(struct socket *s)
 	struct udp_socket *u = udp_of(s);
 	unsigned events = NET_OUT;
 
-	if (!list_empty(&u->in) || (s->down & DOWN_READ) || s->error)
+	if (!list_empty(&u->in) || (s->down & DOWN_READ))
 		events |= NET_IN;
 	if (s->down & DOWN_READ)
 		events |= EPOLLRDHUP;
@@ -288,7 +287,10 @@ static void release(struct socket *s)
 
 static int set(struct socket *s, int level, int option, int value)
 {
-	return level == 1 ? 0 : inet_set(s, level, option, value); /* SOL_SOCKET */
+	if (level != SOL_SOCKET)
+		return inet_set(s, level, option, value);
+	inet_apply_reuse(s, &udp_of(s)->pcb->so_options);
+	return 0;
 }
 
 static const struct socket_ops udp_ops = {

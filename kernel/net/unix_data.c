@@ -166,8 +166,6 @@ static int64_t receive_packet(struct unix_socket *u, struct message *m)
 	take_sender(m, p);
 	if (bytes > n)
 		m->out_flags |= MSG_TRUNC;
-	if (u->s.type == SOCK_SEQPACKET)
-		m->out_flags |= MSG_EOR;
 	if (!(m->flags & MSG_PEEK)) {
 		m->rights = p->rights;
 		p->rights = NULL;
@@ -177,7 +175,7 @@ static int64_t receive_packet(struct unix_socket *u, struct message *m)
 	return (int64_t)(m->flags & MSG_TRUNC ? bytes : n);
 }
 
-/* Bytes of as many packets as there are; those that came with rights are received alone. */
+/* Bytes of as many packets as there are, up to one with rights. */
 static int64_t receive_stream(struct unix_socket *u, struct message *m)
 {
 	size_t want = message_left(m);
@@ -186,9 +184,9 @@ static int64_t receive_stream(struct unix_socket *u, struct message *m)
 
 	list_for_each_safe(p, next, &u->in, node) {
 		size_t n = min(want, p->bytes - p->at);
-		bool alone = p->rights;
+		bool last = p->rights;
 
-		if (done && (alone || !n))
+		if (done && !n)
 			break;
 		if (message_put(m, p->data + p->at, n))
 			return done ? done : -EFAULT;
@@ -197,7 +195,7 @@ static int64_t receive_stream(struct unix_socket *u, struct message *m)
 		want -= n;
 		if (m->flags & MSG_PEEK)
 			continue;
-		if (alone) {
+		if (last) {
 			m->rights = p->rights;
 			p->rights = NULL;
 		}
@@ -205,7 +203,7 @@ static int64_t receive_stream(struct unix_socket *u, struct message *m)
 		u->in_bytes -= n;
 		if (p->at == p->bytes)
 			drop(u, p);
-		if (alone || !want)
+		if (last || !want)
 			break;
 	}
 	return done;
