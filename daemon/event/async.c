@@ -369,6 +369,44 @@ static char *type_of(const struct function *function, const struct df_slot_reply
 	return strdup(type);
 }
 
+/* A status that may be another one the next time (RFC 9110, 15). */
+static bool may_pass(unsigned int status)
+{
+	return status >= MHD_HTTP_INTERNAL_SERVER_ERROR || status == MHD_HTTP_REQUEST_TIMEOUT ||
+		status == MHD_HTTP_TOO_EARLY || status == MHD_HTTP_TOO_MANY_REQUESTS;
+}
+
+/* The program has answered, or failed. What it says about itself by a status counts: an error's text is no result. */
+static void judge_answer(const struct queue_event *event, const struct call_reply *reply,
+	struct ending *ending)
+{
+	unsigned int status = reply->reply.reply_status;
+	char said[64];
+
+	if (reply->result != CALL_OK) {
+		try_again(event, QUEUE_ERROR, ending);
+		return;
+	}
+	/* What does not fit the queue can not be on its way to a destination. */
+	if (ending->reply_bytes > QUEUE_BODY_MAX) {
+		ending->reason = QUEUE_REFUSED;
+		ending->error =
+			"its reply is larger than replies of asynchronous events may be (64 MiB)";
+		ending->reply = NULL;
+		ending->reply_bytes = 0;
+	} else if (status >= MHD_HTTP_BAD_REQUEST) {
+		snprintf(said, sizeof(said), "the function answered with status %u", status);
+		ending->error = said;
+		ending->status = status;
+		ending->reason = QUEUE_REFUSED;
+		if (may_pass(status)) {
+			try_again(event, QUEUE_ERROR, ending);
+			return;
+		}
+	}
+	end_event(event, ending);
+}
+
 static void judge(const struct queue_event *event, const struct function *function,
 	const struct call_reply *reply)
 {
@@ -392,18 +430,7 @@ static void judge(const struct queue_event *event, const struct function *functi
 		ending.reply_bytes = copy ? reply->reply.body_bytes : 0;
 		type = type_of(function, &reply->reply);
 		ending.type = type;
-		/* What does not fit the queue can not be on its way to a destination. */
-		if (reply->result == CALL_OK && ending.reply_bytes > QUEUE_BODY_MAX) {
-			ending.reason = QUEUE_REFUSED;
-			ending.error =
-				"its reply is larger than replies of asynchronous events may be (64 MiB)";
-			ending.reply = NULL;
-			ending.reply_bytes = 0;
-		}
-		if (reply->result == CALL_OK)
-			end_event(event, &ending);
-		else
-			try_again(event, QUEUE_ERROR, &ending);
+		judge_answer(event, reply, &ending);
 		break;
 	case CALL_TOO_LARGE:
 		ending.reason = QUEUE_REFUSED;
