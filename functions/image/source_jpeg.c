@@ -210,11 +210,28 @@ static int row(struct source *source, uint8_t *rgba, struct failure *failure)
 	return 0;
 }
 
+/* What libjpeg saved is gone when it has finished. */
+static int copy(struct span *span, struct failure *failure)
+{
+	uint8_t *memory;
+
+	if (!span->bytes)
+		return 0;
+	memory = image_memory(span->length, failure);
+	if (!memory)
+		return -1;
+	memcpy(memory, span->bytes, span->length);
+	span->bytes = memory;
+	return 0;
+}
+
 static int finish(struct source *source, struct failure *failure)
 {
 	struct state *s = source->state;
 
 	s->failure = failure;
+	if (copy(&source->metadata.exif, failure) || copy(&source->metadata.xmp, failure))
+		return -1;
 	if (setjmp(s->back))
 		return -1;
 	jpeg_finish_decompress(&s->jpeg);
