@@ -111,10 +111,14 @@ struct manifest_trigger {
 	uint64_t batch; /* QUEUE: most messages in one event */
 };
 
+/* What a function or a webhook gets: the record of event and reply, or a successful function's reply itself. */
+enum manifest_destination_body { MANIFEST_SEND_RECORD, MANIFEST_SEND_REPLY };
+
 struct manifest_destination {
 	uint32_t kind; /* enum manifest_destination_kind */
 	size_t line;
 	char *target; /* a function's name, an http(s) URL, a path template, "BUCKET/KEY-TEMPLATE" */
+	uint32_t body; /* TO_FUNCTION, TO_WEBHOOK: enum manifest_destination_body */
 };
 
 struct manifest {

@@ -163,7 +163,8 @@ static int destination_json(const struct manifest *m, const struct manifest_dest
 		if (!path)
 			return err->code;
 	}
-	*json = json_pack("{s:s}", destinations[d->kind], path ? path : d->target);
+	*json = json_pack("{s:s, s:s*}", destinations[d->kind], path ? path : d->target, "body",
+		d->body == MANIFEST_SEND_REPLY ? "reply" : NULL);
 	return *json ? 0 : df_err_set(err, -EINVAL, "texts of a manifest must be UTF-8");
 }
 

@@ -446,6 +446,11 @@ void manifest_deinit(struct manifest *m)
 
 /* --- triggers and destinations --- */
 
+static bool is_last(const struct schema_key *kind)
+{
+	return !kind[1].name || kind[1].type == SCHEMA_WORD;
+}
+
 /* The only member of a mapping, which names a kind; or NULL with *err set. */
 static const struct node *only_member(const struct reader *r, const struct node *node,
 	const struct schema_key *kinds, const char *what)
@@ -454,11 +459,12 @@ static const struct node *only_member(const struct reader *r, const struct node 
 
 	if (node->kind == NODE_MAP && node->count == 1)
 		return node->first;
-	for (const struct schema_key *kind = kinds; kind->name; kind++)
+	/* Without what stands beside a kind. */
+	for (const struct schema_key *kind = kinds; kind->name && kind->type != SCHEMA_WORD; kind++)
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
-			kind == kinds              ? ""
-				: (kind + 1)->name ? ", "
-						   : " or ",
+			kind == kinds           ? ""
+				: is_last(kind) ? " or "
+						: ", ",
 			kind->name);
 	fail(r, node, "%s: a %s is one of %s, with what belongs to it indented below", r->place,
 		what, names);
@@ -551,26 +557,45 @@ static int read_triggers(struct reader *r, const struct schema_key *key, const s
 	return 0;
 }
 
+static int read_destination_key(struct reader *r, const struct schema_key *key,
+	const struct node *member, struct manifest_destination *to)
+{
+	const struct schema_key *kind;
+	size_t place;
+	int error = find_kind(r, key->keys, member, &kind);
+
+	if (error < 0)
+		return error;
+	if (kind->type == SCHEMA_TEXT && to->kind)
+		return fail(r, member, "%s: it has one target, not two", r->place);
+	place = enter(r, kind->name);
+	if (kind->type == SCHEMA_TEXT) {
+		error = read_text(r, kind, member, &to->target);
+		to->kind = (uint32_t)(kind - key->keys) + 1;
+		to->line = member->line;
+	} else {
+		error = read_word(r, kind, member, &to->body);
+	}
+	leave(r, place);
+	return error;
+}
+
 static int read_destination(struct reader *r, const struct schema_key *key, const struct node *node,
 	struct manifest_destination *to)
 {
-	const struct node *member = only_member(r, node, key->keys, "destination");
-	const struct schema_key *kind;
-	size_t place;
-	int error;
+	int error = 0;
 
-	if (!member)
-		return -EINVAL;
-	error = find_kind(r, key->keys, member, &kind);
+	to->body = MANIFEST_SEND_RECORD;
+	if (node->kind != NODE_MAP || node->count != 2)
+		return only_member(r, node, key->keys, "destination")
+			? read_destination_key(r, key, node->first, to)
+			: -EINVAL;
+	for (const struct node *member = node->first; member && error == 0; member = member->next)
+		error = read_destination_key(r, key, member, to);
 	if (error < 0)
 		return error;
-	place = enter(r, kind->name);
-	error = read_text(r, kind, member, &to->target);
-	leave(r, place);
-	if (error < 0)
-		return error;
-	to->kind = (uint32_t)(kind - key->keys) + 1;
-	to->line = member->line;
+	if (to->kind != MANIFEST_TO_FUNCTION && to->kind != MANIFEST_TO_WEBHOOK)
+		return fail(r, node, "%s.body is for a function or a webhook", r->place);
 	return 0;
 }
 

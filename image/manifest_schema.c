@@ -25,6 +25,7 @@ static const char *const later_wait_points[] = {"lambda", NULL};
 static const char *const object_events[] = {"created", "removed", NULL};
 static const char *const object_bodies[] = {"event", "object", NULL};
 static const char *const file_bodies[] = {"event", "file", NULL};
+static const char *const destination_bodies[] = {"record", "reply", NULL};
 static const char *const missed_ticks[] = {"skip", "once", "all", NULL};
 
 #define IN_TRIGGER(member) .offset = offsetof(struct manifest_trigger, member)
@@ -181,6 +182,13 @@ static const struct schema_key destination_kinds[] = {
 		IN_DESTINATION,
 		.good = value_is_object_template,
 		.expected = "BUCKET/KEY such as thumbs/{key.stem}.webp, the bucket without {}"},
+	/* Beside one of the kinds, which it belongs to. */
+	{.name = "body",
+		.type = SCHEMA_WORD,
+		.offset = offsetof(struct manifest_destination, body),
+		.fallback = "record",
+		.words = destination_bodies,
+		.expected = "record or reply"},
 	{0},
 };
 

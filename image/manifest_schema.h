@@ -24,7 +24,7 @@ enum schema_type {
 	SCHEMA_PAIRS, /* struct manifest_pairs; `good` is for the values */
 	SCHEMA_SECTION, /* members are in the surrounding struct; `keys` */
 	SCHEMA_TRIGGERS, /* struct manifest_trigger *, and the count behind it; `keys` are the kinds, each a SECTION */
-	SCHEMA_DESTINATION, /* struct manifest_destination; `keys` are the kinds from 1 on, each a TEXT */
+	SCHEMA_DESTINATION, /* struct manifest_destination; `keys` are the kinds from 1 on, each a TEXT, and then what may stand beside them */
 };
 
 struct schema_key {

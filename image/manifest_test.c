@@ -55,7 +55,7 @@ static const char *page_path;
 	"  - queue: {name: work, batch: 10}\n"                                          \
 	"destinations:\n"                                                               \
 	"  success: {object: 'thumbs/{key.stem}.webp'}\n"                               \
-	"  failure:\n    webhook: https://example.org/hook?x=1\n"                       \
+	"  failure:\n    webhook: https://example.org/hook?x=1\n    body: reply\n"      \
 	"async: {attempts: 5, max_age: 1d}\n"                                           \
 	"limits: {request: 1M, reply: 10M, waiting: 0, log: 64K, log_age: 1h}\n"
 
@@ -117,6 +117,8 @@ static void check_full(const struct manifest *m)
 	assert_int_equal(m->destinations.success.kind, MANIFEST_TO_OBJECT);
 	assert_string_equal(m->destinations.success.target, "thumbs/{key.stem}.webp");
 	assert_int_equal(m->destinations.failure.kind, MANIFEST_TO_WEBHOOK);
+	assert_int_equal(m->destinations.failure.body, MANIFEST_SEND_REPLY);
+	assert_int_equal(m->destinations.success.body, MANIFEST_SEND_RECORD);
 	assert_int_equal(m->async.attempts, 5);
 	assert_int_equal(m->async.backlog, 10000);
 	assert_int_equal(m->limits.waiting, 0);
@@ -306,6 +308,12 @@ static const struct {
 	{SMALL "destinations:\n  success: x\n",
 		"dayfly.yaml:4: destinations.success: a destination is one of function, webhook, file "
 		"or object, with what belongs to it indented below"},
+	{SMALL "destinations:\n  success: {object: abc/x, body: reply}\n",
+		"dayfly.yaml:4: destinations.success.body is for a function or a webhook"},
+	{SMALL "destinations:\n  success: {function: f, webhook: 'http://a/'}\n",
+		"dayfly.yaml:4: destinations.success: it has one target, not two"},
+	{SMALL "destinations:\n  success: {function: f, body: all}\n",
+		"dayfly.yaml:4: destinations.success.body must be record or reply; this is all"},
 	{SMALL "limits: 3\n", "dayfly.yaml:3: limits must be a mapping of keys; this is 3"},
 	{SMALL "root: &a x\n",
 		"dayfly.yaml:3: anchors (&NAME) are not supported; write the value out"},

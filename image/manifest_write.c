@@ -186,6 +186,10 @@ static void write_destination(struct df_str *out, const struct schema_key *key,
 	df_str_addf(out, "%s: ", key->keys[to->kind - 1].name);
 	manifest_write_text(to->target, out);
 	df_str_add(out, "\n");
+	if (to->body == MANIFEST_SEND_REPLY) {
+		indent(out, depth + 1);
+		df_str_add(out, "body: reply\n");
+	}
 }
 
 /* The heading comes only with something below it. */

@@ -278,8 +278,11 @@ static void add_attributes(const struct queue_event *event, const struct ending 
 	if (next->kind == QUEUE_EVENT) {
 		snprintf(hops, sizeof(hops), "%u", hops_of(event));
 		(void)!df_attributes_add(attributes, DESTINATION_HOPS, hops);
-	} else if (is_reply && ending->type && next->attributes) {
-		df_str_add_bytes(attributes, event->attributes, event->attribute_bytes);
+		if (is_reply && ending->type)
+			(void)!df_attributes_add(attributes, "datacontenttype", ending->type);
+	} else if (is_reply && ending->type) {
+		if (next->attributes)
+			df_str_add_bytes(attributes, event->attributes, event->attribute_bytes);
 		(void)!df_attributes_add(attributes, DESTINATION_REPLY_TYPE, ending->type);
 	}
 	/* Without memory, or room in the queue, it goes without. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#define REPLY_PREFIX "reply:"
 #define NAME_MAX_LENGTH 64
 #define QUALIFIER_MAX_LENGTH 128
 #define DELIVERY_ATTEMPTS 12
@@ -70,12 +71,22 @@ static int make(enum destination_kind kind, const char *value, struct destinatio
 	size_t length = strlen(value);
 
 	/* Room for what destination_text puts before it. */
-	if (length > DESTINATION_MAX - sizeof("function:") || !kinds[kind].ok(value))
+	if (length > DESTINATION_MAX - sizeof(REPLY_PREFIX "function:") || !kinds[kind].ok(value))
 		return df_err_set(err, -EINVAL,
 			"the destination '%.100s' is not valid: it must be %s", value,
 			kinds[kind].what);
 	destination->kind = kind;
+	destination->reply = false;
 	memcpy(destination->value, value, length + 1);
+	return 0;
+}
+
+static int make_reply(struct destination *destination, struct df_err *err)
+{
+	if (destination->kind != DESTINATION_FUNCTION && destination->kind != DESTINATION_WEBHOOK)
+		return df_err_set(err, -EINVAL,
+			"only a function or a webhook can have the reply instead of the record");
+	destination->reply = true;
 	return 0;
 }
 
@@ -83,6 +94,13 @@ int destination_parse(const char *text, struct destination *destination, struct 
 {
 	const char *function = arn_function(text);
 
+	if (df_starts_with(text, REPLY_PREFIX)) {
+		text += strlen(REPLY_PREFIX);
+		if (df_starts_with(text, REPLY_PREFIX))
+			return df_err_set(err, -EINVAL, "the destination says reply: twice");
+		return destination_parse(text, destination, err) ? -EINVAL
+								 : make_reply(destination, err);
+	}
 	if (function || df_starts_with(text, "function:"))
 		return make(DESTINATION_FUNCTION, function ? function : text + 9, destination, err);
 	if (df_starts_with(text, "file:"))
@@ -108,14 +126,24 @@ int destination_parse_json(const json_t *json, struct destination *destination, 
 		{"object", DESTINATION_OBJECT},
 	};
 
+	const char *body = json_string_value(json_object_get(json, "body"));
+
+	if (body && strcmp(body, "reply") != 0 && strcmp(body, "record") != 0)
+		return df_err_set(err, -EINVAL, "a destination's body is record or reply");
 	if (json_is_string(json) && strlen(json_string_value(json)) == json_string_length(json))
 		return destination_parse(json_string_value(json), destination, err);
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && json_object_size(json) == 1; i++) {
+	for (size_t i = 0;
+		i < sizeof(keys) / sizeof(keys[0]) && json_object_size(json) == (body ? 2 : 1);
+		i++) {
 		const json_t *value = json_object_get(json, keys[i].key);
 
 		if (json_is_string(value) &&
-			strlen(json_string_value(value)) == json_string_length(value))
-			return make(keys[i].kind, json_string_value(value), destination, err);
+			strlen(json_string_value(value)) == json_string_length(value)) {
+			if (make(keys[i].kind, json_string_value(value), destination, err))
+				return -EINVAL;
+			return body && strcmp(body, "reply") == 0 ? make_reply(destination, err)
+								  : 0;
+		}
 	}
 	return df_err_set(err, -EINVAL,
 		"a destination is a text, or an object with one of the keys 'function', 'webhook', 'file' and 'object'");
@@ -130,7 +158,8 @@ char *destination_text(const struct destination *destination)
 		[DESTINATION_OBJECT] = "object:",
 	};
 
-	return df_format("%s%s", prefixes[destination->kind], destination->value);
+	return df_format("%s%s%s", destination->reply ? REPLY_PREFIX : "",
+		prefixes[destination->kind], destination->value);
 }
 
 /* --- records --- */
@@ -252,7 +281,8 @@ void destination_record(struct df_str *record, const struct destination_outcome 
 bool destination_takes_reply(const struct destination *destination, bool success)
 {
 	return success &&
-		(destination->kind == DESTINATION_FILE || destination->kind == DESTINATION_OBJECT);
+		(destination->reply || destination->kind == DESTINATION_FILE ||
+			destination->kind == DESTINATION_OBJECT);
 }
 
 void destination_next(const struct destination *destination, const char *text,

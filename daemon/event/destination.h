@@ -38,6 +38,7 @@ enum destination_kind {
 
 struct destination {
 	enum destination_kind kind;
+	bool reply; /* FUNCTION, WEBHOOK: a successful function's reply is sent, not the record */
 	char value[DESTINATION_MAX +
 		1]; /* NAME or NAME:QUALIFIER; URL; file name, or BUCKET/KEY, with {words} (docs/async.md) */
 };
@@ -49,7 +50,8 @@ struct destination {
 int destination_parse(const char *text, struct destination *destination, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* The same from JSON: such a text, or {"function": NAME}, {"webhook": URL}, {"file": NAME}, {"object": BUCKET/KEY}. Returns the same. */
+/* The same from JSON: such a text, or {"function": NAME}, {"webhook": URL}, {"file": NAME}, {"object": BUCKET/KEY}. A function and a webhook may have
+ * "body": "reply" beside. Returns the same. */
 int destination_parse_json(const json_t *json, struct destination *destination, struct df_err *err)
 	__attribute__((warn_unused_result));
 

@@ -5,6 +5,7 @@
  */
 #include "daemon/event/destination_private.h"
 
+#include "host/attributes.h"
 #include "host/cleanup.h"
 
 #include <curl/curl.h>
@@ -138,11 +139,27 @@ static enum destination_result judge(CURLcode code, const struct post *post, uns
 		: DESTINATION_REFUSED;
 }
 
+/* Of the reply, if that is what is sent. NULL: it is a record, or says nothing. */
+static const char *reply_type(const struct queue_event *event)
+{
+	const char *name, *value;
+	size_t at = 0;
+
+	while (df_attributes_next(event->attributes, event->attribute_bytes, &at, &name, &value) >
+		0) {
+		if (strcmp(name, DESTINATION_REPLY_TYPE) == 0)
+			return value;
+	}
+	return NULL;
+}
+
 static struct curl_slist *make_headers(const struct queue_event *event)
 {
+	const char *type = reply_type(event);
 	DF_FREE char *id = df_format("x-dayfly-request-id: %s", event->request_id);
+	DF_FREE char *content = df_format("content-type: %s", type ? type : "application/json");
 	struct curl_slist *list = NULL, *longer;
-	const char *const headers[] = {"content-type: application/json", "expect:", id};
+	const char *const headers[] = {content, "expect:", id};
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		longer = headers[i] ? curl_slist_append(list, headers[i]) : NULL;

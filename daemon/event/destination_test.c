@@ -80,6 +80,12 @@ static void test_texts(void **state)
 		{"object:ab/c", NULL},
 		{"object:thumbs/{Key}", NULL},
 		{"object:thumbs/a\nb", NULL},
+		{"reply:function:f", "reply:function:f"},
+		{"reply:https://example.com/x", "reply:https://example.com/x"},
+		{"reply:file:a", NULL},
+		{"reply:object:thumbs/a", NULL},
+		{"reply:reply:function:f", NULL},
+		{"reply:", NULL},
 	};
 	struct destination destination;
 	struct df_err err;
@@ -124,6 +130,13 @@ static void test_json(void **state)
 	json_is("{\"webhook\": \"http://a/\"}", DESTINATION_WEBHOOK, "http://a/");
 	json_is("{\"file\": \"{id}\"}", DESTINATION_FILE, "{id}");
 	json_is("{\"object\": \"abc/{id}\"}", DESTINATION_OBJECT, "abc/{id}");
+	json_is("{\"webhook\": \"http://a/\", \"body\": \"reply\"}", DESTINATION_WEBHOOK,
+		"http://a/");
+	json_is("{\"function\": \"f\", \"body\": \"record\"}", DESTINATION_FUNCTION, "f");
+	json_is("{\"function\": \"f\", \"body\": \"all\"}", DESTINATION_FUNCTION, NULL);
+	json_is("{\"function\": \"f\", \"x\": \"reply\"}", DESTINATION_FUNCTION, NULL);
+	json_is("{\"object\": \"abc/{id}\", \"body\": \"reply\"}", DESTINATION_OBJECT, NULL);
+	json_is("{\"body\": \"reply\"}", DESTINATION_FUNCTION, NULL);
 	json_is("{\"webhook\": \"f\"}", DESTINATION_WEBHOOK, NULL);
 	json_is("{\"file\": \"{id}\", \"function\": \"f\"}", DESTINATION_FILE, NULL);
 	json_is("{\"queue\": \"f\"}", DESTINATION_FILE, NULL);

@@ -82,8 +82,9 @@ static int write_file(struct state *s, const struct picture *picture,
 		png_set_filler(s->png, 0, PNG_FILLER_AFTER);
 	for (uint32_t y = 0; y < picture->height && !s->output->full; y++)
 		png_write_row(s->png, picture->pixels + 4ull * picture->width * y);
+	/* Metadata is in front of the pixels; libpng 1.6.39 would write EXIF once more behind them. */
 	if (!s->output->full)
-		png_write_end(s->png, s->info);
+		png_write_end(s->png, NULL);
 	return 0;
 }
 
