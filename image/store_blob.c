@@ -102,15 +102,37 @@ static int passing_name(char name[PASSING_BYTES])
 	return 0;
 }
 
+/*
+ * Does the store have this content, undamaged? Who adds it again may do so because it was damaged. The file that was just hashed, under
+ * another name, needs no second look.
+ */
+static bool has_content(const struct image_store *store, const char *passing,
+	const struct image_blob *blob)
+{
+	const char *hex = blob->digest + PREFIX_BYTES;
+	char digest[IMAGE_DIGEST_BYTES];
+	DF_CLOSE int fd = -1;
+	struct stat old, new;
+	uint64_t length;
+
+	if (fstatat(store->blobs, hex, &old, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(old.st_mode) ||
+		(uint64_t)old.st_size != blob->bytes)
+		return false;
+	if (fstatat(store->blobs, passing, &new, AT_SYMLINK_NOFOLLOW) == 0 &&
+		new.st_dev == old.st_dev &&new.st_ino == old.st_ino)
+		return true;
+	fd = openat(store->blobs, hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && digest_of_file(fd, digest, &length) == 0 &&
+		strcmp(digest, blob->digest) == 0;
+}
+
 /* Content at the passing name gets its own, unless the store has it already. */
 static int keep(const struct image_store *store, const char *passing, const struct image_blob *blob)
 {
 	static const struct timespec now[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
 	const char *hex = blob->digest + PREFIX_BYTES;
-	struct stat old;
 
-	if (fstatat(store->blobs, hex, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) &&
-		(uint64_t)old.st_size == blob->bytes &&
+	if (has_content(store, passing, blob) &&
 		utimensat(store->blobs, hex, now, AT_SYMLINK_NOFOLLOW) == 0) {
 		/* Also the change time is new now: it tells the age. */
 		unlinkat(store->blobs, passing, 0);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX 10
+#define STATUS_TIMEOUT 124 /* of `dayfly run` */
 #define MEMORY_LEAST (128ull << 20)
 
 struct init_options {
@@ -360,12 +361,18 @@ static void print_findings(const struct manifest *m, const struct findings *foun
 		found->files.added == 1 ? "" : "s", units_size(found->watched.touched_bytes, size));
 }
 
-static void warn(const struct watched *watched)
+static void warn(const struct init_options *how, const struct watched *watched)
 {
 	DF_FREE char *line = watch_reason(&watched->result);
 
 	if (watched->result.exit_status == 0)
 		return;
+	if (watched->result.exit_status == STATUS_TIMEOUT) {
+		fprintf(stderr,
+			"dayfly: the program did not end within %s, so only a part of it was seen; --timeout gives it longer\n",
+			how->timeout);
+		return;
+	}
 	if (line)
 		make_plain(line);
 	fprintf(stderr, "dayfly: the program ended with status %d%s%s\n",
@@ -412,7 +419,7 @@ static int init(const struct init_options *how, struct manifest *m, struct df_er
 				     : publish(&text, how->force, err);
 	}
 	if (!status) {
-		warn(&found.watched);
+		warn(how, &found.watched);
 		print_findings(m, &found);
 	}
 	watched_deinit(&found.watched);
