@@ -94,9 +94,7 @@ static bool may_ask(struct s3_request *r)
 {
 	const char *host = s3_header(r, MHD_HTTP_HEADER_HOST), *origin = s3_header(r, "Origin");
 
-	if (!http_framing_ok(&r->request))
-		s3_fail(r, 400, "InvalidRequest", "The length of the body is given twice.");
-	else if (!access_host_ok(&r->request, split_host(r, host)))
+	if (!access_host_ok(&r->request, split_host(r, host)))
 		s3_fail(r, 403, "AccessDenied",
 			"Host does not name this server; start dayflyd with --host NAME if it should.");
 	else if (origin && !access_origin_ok(origin, host))
@@ -447,6 +445,10 @@ static enum MHD_Result look(struct s3_request *r, const char *path, const char *
 	r->request.method = method;
 	r->request.path = path;
 	http_make_id(r->request.id);
+	/* Where such a body ends nobody knows. */
+	if (!http_framing_ok(&r->request))
+		return s3_refuse(r, 400, "InvalidRequest",
+			"The length of the body is given twice.");
 	if (may_ask(r) && parse_target(r) && is_signed(r) && names_ok(r) && find_operation(r))
 		(void)begin_body(r);
 	connection_within(r->request.connection, body_seconds(r));

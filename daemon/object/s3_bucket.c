@@ -178,12 +178,26 @@ static enum MHD_Result get_acl(struct s3_request *r)
 	return s3_send_xml(r, &xml);
 }
 
-/* The ACL that is there anyway may be asked for. */
+/* Is it the one ACL that there is? Clients set it again after they have copied an object. */
+static bool is_own_acl(struct s3_request *r)
+{
+	struct xml_node *root = s3_xml(r, "AccessControlPolicy");
+	const struct xml_node *list = xml_child(root, "AccessControlList");
+	struct xml_node *grant = xml_child(list, "Grant");
+	bool own = grant != NULL;
+
+	for (; grant && own; grant = xml_next(grant, "Grant"))
+		own = strcmp(xml_child_text(xml_child(grant, "Grantee"), "ID"), S3_OWNER) == 0 &&
+			strcmp(xml_child_text(grant, "Permission"), "FULL_CONTROL") == 0;
+	xml_free(root);
+	return own;
+}
+
 static enum MHD_Result put_acl(struct s3_request *r)
 {
 	if (!s3_check_wishes(r) || !subject_is_there(r))
 		return s3_send_error(r);
-	if (s3_header(r, "x-amz-acl"))
+	if (s3_header(r, "x-amz-acl") || is_own_acl(r))
 		return s3_send_empty(r, 200);
 	return s3_refuse(r, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
 }

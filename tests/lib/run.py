@@ -34,6 +34,8 @@ SUITES = [
     ("events", "e2e/events", 400),
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
+    ("s3", "e2e/s3", 400),
+    ("s3-events", "e2e/s3-events", 300),
     ("platform-cli", "e2e/platform-cli", 200),
     ("install", "e2e/install", 200),
     ("operation", "e2e/operation", 300),
