@@ -12,6 +12,8 @@ BUILD ?= build
 MESON_FLAGS ?=
 export BUILD
 
+comma := ,
+
 # A compiler named on the command line or in the environment goes to Meson; make's own default does not.
 ifneq ($(filter command line environment,$(origin CC)),)
 export CC
@@ -83,6 +85,16 @@ soak: deps-test build
 	@tests/hostile/soak
 	@$(BUILD)/tests/queue/queue-kill 1000
 
+.PHONY: soak-platform
+soak-platform: deps-test build
+	@tests/e2e/soak
+
+# The daemon under sanitizers: all of its suites and unit tests against a build of its own.
+.PHONY: check-tsan check-asan
+check-tsan check-asan: check-%: deps-test
+	@$(MAKE) --no-print-directory build BUILD=build-$* MESON_FLAGS=-Db_sanitize=$(if $(filter tsan,$*),thread,address$(comma)undefined)
+	@BUILD=build-$* scripts/check-sanitized
+
 .PHONY: lint
 lint: deps-lint build
 	@scripts/lint
@@ -107,6 +119,8 @@ help:
 	@echo 'bench      measures, prints a table, writes $(BUILD)/bench.json'
 	@echo 'fuzz       every fuzz target for a short while (FUZZ_SECONDS=30 each)'
 	@echo 'soak       10,000 events for each way to leave something for the next one (SOAK_EVENTS=10000), 1,000 kills of the queue'
+	@echo 'check-tsan the daemon under ThreadSanitizer; check-asan: under AddressSanitizer and UBSan'
+	@echo 'soak-platform  200,000 events over 20 functions while they are redeployed and monitors killed (SOAK_EVENTS, SOAK_KILLS)'
 	@echo 'lint       format, clang-tidy and cppcheck'
 	@echo 'fmt        formats the C files in place'
 	@echo 'clean      removes $(BUILD)'

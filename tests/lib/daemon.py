@@ -53,6 +53,7 @@ class Daemon:
         self.log = open(os.path.join(state + ".log"), "ab")
         self.process = start([DAYFLYD, "--listen", listen, "--state", state, *flags],
                              env={**DAYFLY_ENV, "XDG_DATA_HOME": os.path.join(os.path.dirname(state), "data"),
+                                  "ASAN_OPTIONS": DAYFLY_ENV.get("ASAN_OPTIONS", "") + ":detect_leaks=1",
                                   "XDG_CONFIG_HOME": os.path.join(os.path.dirname(state), "config")},
                              stderr=self.log)
         self.line = self.process.stdout.readline().decode()

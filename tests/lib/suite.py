@@ -26,8 +26,9 @@ NATIVE_ENV = {"PATH": GUEST_PATH, "HOME": "/root"}
 # The environment of the dayfly command itself. Its cache of roots is ours, so that a second run finds it.
 DAYFLY_ENV = {"PATH": GUEST_PATH, "HOME": os.environ.get("HOME", "/root"),
               "XDG_CACHE_HOME": os.path.join(BUILD, "tests", "cache"),
-              # Commands end without freeing what lived until then: detect_leaks=0 for a build with sanitizers.
-              **{name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}}
+              # Commands end without freeing what lived until then: detect_leaks=0 for a build with sanitizers (scripts/check-sanitized).
+              **{name: os.environ[name] for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+                 if name in os.environ}}
 
 # Output that is kept of one process; a program that writes more than this is ended.
 OUTPUT_BOUND = 256 << 20
