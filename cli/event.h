@@ -19,7 +19,8 @@ struct event_options {
 	uint64_t boot_limit_ms; /* 0: the monitor's default */
 	uint64_t body_bytes; /* largest body of a snapshot on disk */
 	struct df_str attributes; /* pairs */
-	const char *http; /* port of a server that is to be frozen where it waits for a connection; "0": any. Or NULL */
+	const char *
+		http; /* port of a server that is to be frozen where it waits for a connection; "0": any. Or NULL */
 	bool no_jail;
 	bool json;
 };

@@ -34,7 +34,7 @@
 struct try_options {
 	uint64_t events;
 	uint32_t instances;
-	bool verify;
+	bool verify, warm;
 };
 
 /* The reply that all others are compared with: a copy, because its slot is used again. */
@@ -112,11 +112,21 @@ static int set_verify(void *into, const char *value, struct df_err *err)
 	return 0;
 }
 
+static int set_warm(void *into, const char *value, struct df_err *err)
+{
+	(void)value;
+	(void)err;
+	((struct try_options *)into)->warm = true;
+	return 0;
+}
+
 static const struct flag try_flags[] = {
 	{"--events", "COUNT", "send the event so often (default 1)", set_events},
 	{"--instances", "COUNT", "to so many microVMs at once, at most 16 (default 1)",
 		set_instances},
 	{"--verify", NULL, "compare all memory with the snapshot after each event", set_verify},
+	{"--warm", NULL, "a program that asks for another event goes on with it as it is",
+		set_warm},
 	{0},
 };
 
@@ -223,7 +233,7 @@ static int serve(struct trial *t, struct df_err *err)
 		.root_fd = root_fd,
 		.slots = t->slots,
 		.slot_count = t->how.instances,
-		.flags = t->how.verify ? DF_START_VERIFY : 0,
+		.flags = (t->how.verify ? DF_START_VERIFY : 0) | (t->how.warm ? DF_START_WARM : 0),
 	};
 	struct df_ready ready;
 	int status;
@@ -444,16 +454,17 @@ static void print_summary(const struct trial *t, const struct summary *s)
 				 thaw = PERCENTILES(t, thaw_ns);
 	DF_STR struct df_str line = DF_STR_EMPTY;
 	char a[UNITS_BYTES], b[UNITS_BYTES], c[UNITS_BYTES], d[UNITS_BYTES];
+	const char *kind = t->how.warm ? "warm" : "pristine";
 
 	print_attributes(&t->first);
 	if (t->how.events == 1)
-		df_str_addf(&line, "1 event in a pristine microVM: %s (of which thaw %s)",
+		df_str_addf(&line, "1 event in a %s microVM: %s (of which thaw %s)", kind,
 			units_time(latency.max, a), units_time(thaw.max, b));
 	else
 		df_str_addf(&line,
-			"%" PRIu64 " events, each in a pristine microVM: p50 %s · p99 %s · max %s "
+			"%" PRIu64 " events, each in a %s microVM: p50 %s · p99 %s · max %s "
 			"(of which thaw p50 %s) · %" PRIu64 " replies differ",
-			t->how.events, units_time(latency.p50, a), units_time(latency.p99, b),
+			t->how.events, kind, units_time(latency.p50, a), units_time(latency.p99, b),
 			units_time(latency.max, c), units_time(thaw.p50, d), s->differ);
 	if (t->how.verify)
 		df_str_addf(&line, " · %" PRIu64 " leaks", s->leaks);

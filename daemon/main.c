@@ -33,7 +33,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ASYNC_WORKERS 16u
+#define ASYNC_WORKERS 32u
 #define TIDY_S 60
 /* For all that is left to do once what ran was ended. */
 #define ABORT_LIMIT_S 20u

@@ -311,6 +311,16 @@ static int64_t call_freeze(struct vm *vm, const struct df_request *q)
 	return 0;
 }
 
+/* The event is over, and the run loop with it; the next one goes on behind the call. */
+static int64_t call_next(struct vm *vm, const struct df_request *q)
+{
+	if (!vm->warm)
+		return malformed(vm, q, "one event and no more");
+	vm->waits = true;
+	vm_end(vm, DF_OUTCOME_EXIT, 0, NULL);
+	return 0;
+}
+
 static int64_t call_thawed(struct vm *vm, const struct df_request *q)
 {
 	if (!vm->thawed)
@@ -339,6 +349,7 @@ static call_function *const calls[DF_CALL_COUNT] = {
 	[DF_CALL_TOUCH] = call_touch,
 	[DF_CALL_FREEZE] = call_freeze,
 	[DF_CALL_THAWED] = call_thawed,
+	[DF_CALL_NEXT] = call_next,
 };
 
 void vm_hypercall(struct vm *vm)

@@ -240,6 +240,7 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	vm->program = h->program;
 	vm->iopl3 = h->flags & DF_SNAPSHOT_IOPL3;
 	vm->has_events = vm->frozen = true;
+	vm->warm = set->warm;
 	vm->written = i->once ? NULL : &i->written;
 	r = map_memory(i, set, err);
 	if (r)
@@ -319,6 +320,7 @@ static int take_event(struct instance *i, struct df_control *copy)
 	if (copy->body_bytes > i->in_bytes - DF_IN_BODY || copy->attribute_bytes > DF_IN_BODY)
 		return -EINVAL;
 	e->mode = DF_MODE_EVENT;
+	e->flags = i->vm.warm ? DF_EVENT_WARM : 0;
 	e->number = i->events;
 	e->body_bytes = copy->body_bytes;
 	e->attribute_bytes = copy->attribute_bytes;
@@ -329,6 +331,16 @@ static int take_event(struct instance *i, struct df_control *copy)
 	if (copy->log_max)
 		e->log_max = smaller(e->log_max, copy->log_max);
 	return 0;
+}
+
+static void begin_event(struct vm *vm)
+{
+	vm->waits = false;
+	vm->ended = false;
+	vm->outcome = 0;
+	vm->status = 0;
+	vm->text[0] = 0;
+	vm->text_bytes = 0;
 }
 
 static int thaw(struct instance *i)
@@ -349,11 +361,7 @@ static int thaw(struct instance *i)
 	vm->run->s.regs.sregs = i->regs.sregs;
 	vm->run->s.regs.events = i->regs.events;
 	vm->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
-	vm->ended = false;
-	vm->outcome = 0;
-	vm->status = 0;
-	vm->text[0] = 0;
-	vm->text_bytes = 0;
+	begin_event(vm);
 	return 0;
 }
 
@@ -538,21 +546,40 @@ static void run_event(struct instance *i)
 	events_idle(vm);
 }
 
-/* One event, from its arrival to a pristine instance. */
+/* It did all it had to, and waits for more: another event goes on there. */
+static bool is_kept(const struct vm *vm)
+{
+	return vm->waits && vm->outcome == DF_OUTCOME_EXIT && vm->status == 0;
+}
+
+static int make_ready(struct instance *i)
+{
+	int r;
+
+	if (is_kept(&i->vm)) {
+		/* Nothing was put back for it; clocks and random generator go on. */
+		i->reset_ns = i->reset_pages = 0;
+		begin_event(&i->vm);
+		return 0;
+	}
+	r = i->give_up ? begin_set(i) : 0;
+	r = r ? r : thaw(i);
+	return r || !i->verify ? r : verify_cpu(i);
+}
+
+/* One event, from its arrival to an instance that is pristine or waits for the next one. */
 static int serve_one(struct instance *i)
 {
 	uint64_t start = clock_now_ns(), entered;
-	int r = i->give_up ? begin_set(i) : 0;
+	int r = make_ready(i);
 
-	r = r ? r : thaw(i);
-	r = r || !i->verify ? r : verify_cpu(i);
 	if (r)
 		return r;
 	i->events++;
 	entered = clock_now_ns();
 	run_event(i);
 	answer(i, i->reset_ns + entered - start, clock_now_ns() - entered);
-	if (i->once)
+	if (i->once || is_kept(&i->vm))
 		return 0;
 	r = finish_exit(&i->vm);
 	return r ? r : reset(i);

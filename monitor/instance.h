@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * An instance: a microVM with the state of a snapshot, which serves one event after the other and is put
- * back to that state, byte for byte, between them. Used from one thread of its own.
+ * back to that state, byte for byte, between them; with DF_START_WARM only when the program did not ask for another event.
+ * Used from one thread of its own.
  */
 #ifndef MONITOR_INSTANCE_H
 #define MONITOR_INSTANCE_H
@@ -36,7 +37,7 @@ struct instance_set {
 	int root_fd; /* with its offset and size in pristine->header */
 	const struct pristine *pristine;
 	uint64_t in_bytes, out_bytes;
-	bool verify, once; /* DF_START_VERIFY, DF_START_ONCE */
+	bool verify, once, warm; /* DF_START_VERIFY, DF_START_ONCE, DF_START_WARM */
 };
 
 /* Has this host what the program saw when it was frozen? -ENOTSUP with *err set. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static int make_instances(struct server *s, int kvm_fd, struct df_err *err)
 		.out_bytes = s->wire.start.out_bytes,
 		.verify = s->wire.start.flags & DF_START_VERIFY,
 		.once = s->wire.start.flags & DF_START_ONCE,
+		.warm = s->wire.start.flags & DF_START_WARM,
 	};
 	int r = 0;
 
@@ -134,6 +136,13 @@ int serve_main(int argc, char **argv)
 	uint64_t start = clock_now_ns();
 	struct df_ready ready = {0};
 
+	/*
+	 * Who started us ends us, by closing the socket. A signal of the terminal, or of a service manager, to all of its processes must not
+	 * take the events away that it still waits for.
+	 */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	if (set_up(&s, argc, argv, &err)) {
 		wire_refuse(&err);
 		return 1;

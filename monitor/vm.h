@@ -58,6 +58,8 @@ struct vm {
 	uint64_t clock_mult; /* df_time.mult of this host */
 	uint64_t clock_ahead_ns; /* how far our CLOCK_MONOTONIC is ahead of the guest's */
 	struct written *written; /* what to put back, or NULL */
+	bool warm; /* DF_CALL_NEXT is allowed */
+	bool waits; /* the guest stands behind that call */
 	int (*thawed)(struct vm *vm); /* DF_CALL_THAWED, or NULL: not expected */
 
 	/* options.watch (watch.c) */

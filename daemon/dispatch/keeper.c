@@ -154,6 +154,16 @@ static void give_up_events(struct process *process)
 	}
 }
 
+static bool is_aborting(void)
+{
+	bool aborting;
+
+	pthread_mutex_lock(&keeper.lock);
+	aborting = keeper.aborting;
+	pthread_mutex_unlock(&keeper.lock);
+	return aborting;
+}
+
 static void process_died(struct process *process)
 {
 	struct function *function = process->function;
@@ -166,7 +176,9 @@ static void process_died(struct process *process)
 	process_withdraw(process);
 	pthread_mutex_unlock(&function->lock);
 	process_explain(process, text, sizeof(text), &refused);
-	log_line(LOG_LEVEL_ERROR, "a process of %s is gone: %s", function->config->name, text);
+	/* At the daemon's end it was us. */
+	log_line(is_aborting() ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "a process of %s is gone: %s",
+		function->config->name, text);
 	pthread_mutex_lock(&function->lock);
 	if (!*process->text)
 		memcpy(process->text, text, sizeof(text));

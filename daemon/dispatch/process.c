@@ -47,7 +47,8 @@ static int send_start(struct process *process, struct df_err *err)
 	DF_CLOSE int root_fd = snapshot_fd < 0 ? -1 : open_file(function->root_path, err);
 	struct df_start start = {
 		.instances = process->count,
-		.flags = DF_START_ROOT,
+		.flags = DF_START_ROOT |
+			(function->config->mode == FUNCTION_WARM ? DF_START_WARM : 0),
 		.in_bytes = process->instance[0].slot.in_bytes,
 		.out_bytes = process->instance[0].slot.out_bytes,
 	};

@@ -611,10 +611,29 @@ static int start_workers(unsigned int count, struct df_err *err)
 	return 0;
 }
 
+void async_limit(const struct function *function)
+{
+	if (strcmp(function->version, FUNCTION_LATEST) == 0 && async.queue &&
+		queue_limit(async.queue, function->config->name, function->config->concurrency))
+		log_line(LOG_LEVEL_WARNING,
+			"events of %s are not limited to its concurrency: out of memory",
+			function->config->name);
+}
+
+/* Those that were deployed before the daemon started. */
+static void limit_all(void)
+{
+	struct function **list = registry_list(NULL);
+
+	for (size_t i = 0; list && list[i]; i++)
+		async_limit(list[i]);
+	registry_list_free(list);
+}
+
 int async_init(unsigned int workers, struct df_err *err)
 {
 	DF_FREE char *path = state_path("queue");
-	const struct queue_options opening = {.directory = path};
+	const struct queue_options opening = {.directory = path, .takers = workers};
 	int error = path && destination_init() == 0 ? 0 : -ENOMEM;
 
 	async.directory_fd = -1;
@@ -623,8 +642,10 @@ int async_init(unsigned int workers, struct df_err *err)
 	error = open_results(err);
 	if (!error)
 		error = queue_open(&opening, &async.queue, err);
-	if (!error)
+	if (!error) {
+		limit_all();
 		error = start_workers(workers, err);
+	}
 	if (error)
 		async_deinit();
 	return error;

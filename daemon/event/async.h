@@ -13,7 +13,7 @@
 
 #define ASYNC_NETWORKS_MAX 64
 
-/* Opens the queue below the state directory and starts so many workers. Returns 0 or -errno with *err set. */
+/* Opens the queue below the state directory and starts so many workers, of whom each function gets a share. Returns 0 or -errno with *err set. */
 int async_init(unsigned int workers, struct df_err *err) __attribute__((warn_unused_result));
 
 /* What webhooks may reach though it is not public: at most ASYNC_NETWORKS_MAX, from now on. Copies. */
@@ -40,6 +40,9 @@ int async_put_marked(const char *name, const struct call *call, const struct que
 /* The same for a name that may have a qualifier; `target` is what the body is read from when the event is run (object/deliver.h), or NULL. */
 int async_put_target(const char *function, const struct call *call, const char *target,
 	struct df_err *err) __attribute__((warn_unused_result));
+
+/* No more events of the function are run at the same time than its concurrency. For a $LATEST that was deployed; others are left alone. */
+void async_limit(const struct function *function);
 
 /* Forgets the events and settings of a name that was deleted. */
 void async_forget(const char *name);

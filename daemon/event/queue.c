@@ -190,7 +190,7 @@ int queue_open(const struct queue_options *options, struct queue **queue, struct
 	fill_defaults(&made->options);
 	init_locks(made);
 	commit_init(&made->commit, write_batch, made);
-	lanes_init(&made->lanes, made->options.concurrency);
+	lanes_init(&made->lanes, made->options.concurrency, made->options.takers);
 	error = store_open(options->directory, &made->store, err);
 	if (error == 0)
 		error = store_load(made->store, load_one, made, &made->totals, err);
@@ -414,7 +414,8 @@ static void drop_entry(struct queue *queue, struct lane *lane)
 {
 	pthread_mutex_lock(&queue->lock);
 	lanes_drop(&queue->lanes, lane);
-	if (lane->count > 0)
+	/* Its own next one, or one of a lane whose share has grown. */
+	if (queue->lanes.ring)
 		pthread_cond_signal(&queue->work);
 	pthread_mutex_unlock(&queue->lock);
 }
@@ -583,20 +584,15 @@ void queue_wake(struct queue *queue)
 
 int queue_limit(struct queue *queue, const char *function, unsigned int concurrency)
 {
-	int error = 0;
+	struct lane *lane;
 
 	pthread_mutex_lock(&queue->lock);
-	for (int kind = QUEUE_EVENT; kind <= QUEUE_DELIVERY; kind++) {
-		struct lane *lane = lanes_get(&queue->lanes, (enum queue_kind)kind, function);
-
-		if (lane)
-			lane->limit = concurrency ? concurrency : 1;
-		else
-			error = -ENOMEM;
-	}
+	lane = lanes_get(&queue->lanes, QUEUE_EVENT, function);
+	if (lane)
+		lane->limit = concurrency ? concurrency : 1;
 	pthread_cond_broadcast(&queue->work);
 	pthread_mutex_unlock(&queue->lock);
-	return error;
+	return lane ? 0 : -ENOMEM;
 }
 
 /* --- marks --- */

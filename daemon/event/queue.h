@@ -17,7 +17,7 @@
  * are not dead are ready again. Attempts are on disk, counted when one has failed.
  *
  * Work for one function never delays another one's: each function (whatever the qualifier) has a lane for its events and one for deliveries to its destinations;
- * lanes take turns, each with a limit of events that are taken at the same time.
+ * lanes take turns, each with a limit of events that are taken at the same time, and a share of those who take.
  *
  * All functions may be called from any thread between queue_open and queue_close. They wait for the disk; queue_take waits for work.
  */
@@ -59,6 +59,8 @@ struct queue_options {
 		throttle_delay_ms; /* before the first retry after a throttle or a failure of the daemon's; doubles (1,000) */
 	uint64_t delay_max_ms; /* (300,000) */
 	unsigned int concurrency; /* events of a lane that are taken at the same time (16) */
+	unsigned int
+		takers; /* threads that take: a lane gets a share of them (queue_lanes.h). 0: all it wants, within its limit */
 	/* Milliseconds since 1970; NULL: the system's clock. */
 	uint64_t (*now_ms)(void *user);
 	void *now_user;
@@ -202,7 +204,7 @@ void queue_stop(struct queue *queue);
 /* Looks at the clock again (after it was set; tests). */
 void queue_wake(struct queue *queue);
 
-/* How many events of a function may be taken at the same time; its deliveries have as many. At least 1. Returns 0 or -ENOMEM. */
+/* How many events of a function may be taken at the same time, at least 1. Its deliveries are not meant. Returns 0 or -ENOMEM. */
 int queue_limit(struct queue *queue, const char *function, unsigned int concurrency)
 	__attribute__((warn_unused_result));
 

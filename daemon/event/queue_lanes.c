@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void lanes_init(struct lanes *lanes, unsigned int limit)
+void lanes_init(struct lanes *lanes, unsigned int limit, unsigned int takers)
 {
-	*lanes = (struct lanes){.map = DF_MAP_EMPTY, .limit = limit};
+	*lanes = (struct lanes){.map = DF_MAP_EMPTY, .limit = limit, .takers = takers};
 }
 
 void lanes_deinit(struct lanes *lanes)
@@ -136,6 +136,13 @@ static void pop(struct lanes *lanes, struct lane *lane)
 	lanes->ready--;
 }
 
+static bool may_take(const struct lanes *lanes, const struct lane *lane)
+{
+	if (lane->taken >= lane->limit)
+		return false;
+	return lane->taken == 0 || lanes->takers == 0 || lane->taken + lanes->taken < lanes->takers;
+}
+
 struct lane *lanes_take(struct lanes *lanes, uint64_t now_ms, uint64_t *id, uint64_t *due_ms)
 {
 	struct lane *lane = lanes->ring;
@@ -144,7 +151,7 @@ struct lane *lanes_take(struct lanes *lanes, uint64_t now_ms, uint64_t *id, uint
 	if (!lane)
 		return NULL;
 	do {
-		if (lane->taken < lane->limit && lane->heap[0].due_ms <= now_ms) {
+		if (may_take(lanes, lane) && lane->heap[0].due_ms <= now_ms) {
 			*id = lane->heap[0].id;
 			*due_ms = lane->heap[0].due_ms;
 			lanes->ring = lane->after;
@@ -155,7 +162,7 @@ struct lane *lanes_take(struct lanes *lanes, uint64_t now_ms, uint64_t *id, uint
 			lanes->taken++;
 			return lane;
 		}
-		if (lane->taken < lane->limit && lane->heap[0].due_ms < *due_ms)
+		if (may_take(lanes, lane) && lane->heap[0].due_ms < *due_ms)
 			*due_ms = lane->heap[0].due_ms;
 		lane = lane->after;
 	} while (lane != lanes->ring);

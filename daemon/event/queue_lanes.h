@@ -36,10 +36,11 @@ struct lanes {
 	struct lane *ring; /* where the search goes on; NULL: nothing is ready */
 	struct lane *all;
 	unsigned int limit; /* of new lanes */
+	unsigned int takers; /* who take, all together; 0: not known, and no share is kept free */
 	uint64_t ready, taken;
 };
 
-void lanes_init(struct lanes *lanes, unsigned int limit);
+void lanes_init(struct lanes *lanes, unsigned int limit, unsigned int takers);
 void lanes_deinit(struct lanes *lanes);
 
 /* The lane of a kind and function, whatever its qualifier, made if it is missing. NULL without memory. */
@@ -54,8 +55,11 @@ void lanes_unreserve(struct lane *lane);
 void lanes_put(struct lanes *lanes, struct lane *lane, uint64_t id, uint64_t due_ms);
 
 /*
- * Takes the next entry that is due at `now_ms` from a lane below its limit; it counts as taken until lanes_drop or lanes_return. NULL: there is none; *due_ms is when
- * the first one of the lanes below their limits will be, UINT64_MAX for never.
+ * Takes the next entry that is due at `now_ms` from a lane below its limit and its share; it counts as taken until lanes_drop or lanes_return. NULL: there is
+ * none; *due_ms is when the first one of these lanes will be, UINT64_MAX for never.
+ *
+ * The share: a lane that has takers at work gets another one only while more than those are left for all others. So one slow lane has half of them
+ * at most, a second one a quarter, and a lane that has none finds one.
  */
 struct lane *lanes_take(struct lanes *lanes, uint64_t now_ms, uint64_t *id, uint64_t *due_ms);
 

@@ -371,6 +371,71 @@ static void test_turns_and_limits(void **state)
 	queue_close(queue);
 }
 
+/* With eight who take, a lane gets four of them, the next one two, and there is one for each that has none. */
+static void test_shares(void **state)
+{
+	struct queue *queue = open_with((struct queue_options){.concurrency = 100, .takers = 8});
+	struct queue_event events[8];
+
+	(void)state;
+	for (unsigned int i = 0; i < 6; i++)
+		put(queue, "slow", "x");
+	for (unsigned int i = 0; i < 4; i++)
+		events[i] = take(queue);
+	take_nothing(queue);
+	for (unsigned int i = 0; i < 6; i++)
+		put(queue, "slower", "x");
+	events[4] = take(queue);
+	events[5] = take(queue);
+	assert_string_equal(events[5].function, "slower");
+	take_nothing(queue);
+	put(queue, "quick", "x");
+	events[6] = take(queue);
+	assert_string_equal(events[6].function, "quick");
+	put(queue, "other", "x");
+	events[7] = take(queue);
+	assert_string_equal(events[7].function, "other");
+	/* What is given back goes to who has fewest. */
+	done(queue, &events[0]);
+	done(queue, &events[1]);
+	done(queue, &events[2]);
+	events[0] = take(queue);
+	take_nothing(queue);
+	assert_string_equal(events[0].function, "slow");
+	done(queue, &events[0]);
+	for (unsigned int i = 3; i < 8; i++)
+		done(queue, &events[i]);
+	assert_int_equal(queue_purge(queue, "slow", NULL), 0);
+	assert_int_equal(queue_purge(queue, "slower", NULL), 0);
+	queue_close(queue);
+}
+
+/* A function's backlog is its own, and what is under way counts. */
+static void test_backlog(void **state)
+{
+	struct queue *queue = open_queue();
+	struct queue_event_new event = {.function = "piles:1", .request_id = "r", .backlog_max = 2};
+	struct df_err err = {0};
+	struct queue_event taken;
+
+	(void)state;
+	assert_int_equal(queue_put(queue, &event, NULL, &err), 0);
+	assert_int_equal(queue_put(queue, &event, NULL, &err), 0);
+	event.function = "piles";
+	assert_int_equal(queue_put(queue, &event, NULL, &err), -EDQUOT);
+	assert_non_null(strstr(err.text, "backlog"));
+	taken = take(queue);
+	assert_int_equal(queue_put(queue, &event, NULL, &err), -EDQUOT);
+	event.function = "heaps";
+	assert_int_equal(queue_put(queue, &event, NULL, &err), 0);
+	event.function = "piles";
+	done(queue, &taken);
+	assert_int_equal(queue_put(queue, &event, NULL, &err), 0);
+	assert_int_equal(queue_purge(queue, "piles", NULL), 0);
+	assert_int_equal(queue_purge(queue, "heaps", NULL), 0);
+	queue_close(queue);
+}
+
 static void test_purge(void **state)
 {
 	struct queue *queue = open_queue();
@@ -657,7 +722,7 @@ static void test_lanes_order(void **state)
 	uint64_t id, due, last = 0, seed = 1;
 
 	(void)state;
-	lanes_init(&lanes, 1000);
+	lanes_init(&lanes, 1000, 0);
 	lane = lanes_get(&lanes, QUEUE_EVENT, "f");
 	assert_non_null(lane);
 	for (uint64_t i = 0; i < 500; i++) {
@@ -885,6 +950,8 @@ int main(void)
 		cmocka_unit_test(test_throttles_and_age),
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_turns_and_limits),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_backlog),
 		cmocka_unit_test(test_purge),
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_threads),

@@ -9,6 +9,7 @@
 #include "daemon/function/routes.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "daemon/object/loop.h"
 #include "daemon/state.h"
 #include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
@@ -251,6 +252,12 @@ static int take_files(struct function *function, const struct function *from, st
 		     : 0;
 }
 
+static void name_frozen(const struct deployment *deployment)
+{
+	free(deployment->config->frozen);
+	deployment->config->frozen = reuse_key(&deploying.settings, deployment);
+}
+
 /* All that an Active function has. 1: the program could not be frozen. */
 static int make_files(struct function *function, const struct function *before,
 	const struct deployment *deployment, struct df_err *err)
@@ -263,8 +270,7 @@ static int make_files(struct function *function, const struct function *before,
 	function->snapshot_path = file_path(function->revision, "snapshot");
 	if (!function->root_path || !function->snapshot_path)
 		return df_err_set(err, -ENOMEM, "out of memory");
-	free(deployment->config->frozen);
-	deployment->config->frozen = reuse_key(&deploying.settings, deployment);
+	name_frozen(deployment);
 	function->reused = reuse_possible(deployment, before);
 	if (function->reused) {
 		error = take_files(function, before, err);
@@ -272,6 +278,8 @@ static int make_files(struct function *function, const struct function *before,
 		error = take_image(function, deployment, err);
 		if (!error)
 			error = freeze(function, deployment, err);
+		/* The first monitor of all has found out by now what this host has. */
+		name_frozen(deployment);
 	}
 	return error ? error : sync_directory();
 }
@@ -317,6 +325,8 @@ static int put(struct function *function, struct df_err *err)
 		error = registry_put(function);
 		if (error)
 			df_err_set(err, error, "out of memory");
+		else
+			async_limit(function);
 	}
 	return error;
 }
@@ -374,7 +384,8 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 		function_unref(function);
 		return DEPLOY_CONFLICT;
 	}
-	if (routes_check(function->config->name, function->config->triggers, err))
+	if (routes_check(function->config->name, function->config->triggers, err) ||
+		loop_check_function(function->config, err))
 		result = DEPLOY_CONFLICT;
 	else
 		result = deploy_in_turn(function, deployment, err);

@@ -198,23 +198,28 @@ static void split_report(const char *text, struct df_str *report, struct df_err 
 static int check_wait_point(const struct function_config *config, const struct df_ready *ready,
 	struct df_err *err)
 {
-	bool sdk = ready->wait_point == DF_WAIT_POINT_SDK;
+	static const struct {
+		const char *name, *does;
+	} points[DF_WAIT_POINT_COUNT] = {
+		[DF_WAIT_POINT_ENTRY] = {"entry", "ended without asking for an event"},
+		[DF_WAIT_POINT_STDIO] = {"stdio", "asked for its standard input"},
+		[DF_WAIT_POINT_SDK] = {"sdk", "called df_next_event()"},
+		[DF_WAIT_POINT_HTTP] = {"http", "waited for a connection"},
+	};
+	static const uint32_t wanted[] = {[FUNCTION_WAIT_ANY] = 0,
+		[FUNCTION_WAIT_STDIO] = DF_WAIT_POINT_STDIO,
+		[FUNCTION_WAIT_SDK] = DF_WAIT_POINT_SDK};
+	uint32_t is = ready->wait_point, want = wanted[config->wait];
 
-	if (config->wait == FUNCTION_WAIT_SDK && !sdk)
+	if (is >= DF_WAIT_POINT_COUNT || !points[is].name)
+		return df_err_set(err, -EIO, "the monitor names a wait point that there is not");
+	if (want && want != is)
+		return df_err_set(err, -EINVAL, "wait_point is %s, but the program %s",
+			points[want].name, points[is].does);
+	if (config->mode == FUNCTION_WARM && is != DF_WAIT_POINT_SDK)
 		return df_err_set(err, -EINVAL,
-			"wait_point is sdk, but the program %s and did not call df_next_event()",
-			ready->wait_point == DF_WAIT_POINT_STDIO ? "asked for its standard input"
-								 : "ended");
-	if (config->wait == FUNCTION_WAIT_STDIO && ready->wait_point != DF_WAIT_POINT_STDIO)
-		return df_err_set(err, -EINVAL,
-			"wait_point is stdio, but the program %s and did not ask for its standard input",
-			sdk ? "called df_next_event()" : "ended");
-	if (config->mode == FUNCTION_WARM && ready->wait_point == DF_WAIT_POINT_HTTP)
-		return df_err_set(err, -EINVAL,
-			"mode warm is for programs that call df_next_event(), not for HTTP servers yet");
-	if (config->mode == FUNCTION_WARM && !sdk)
-		return df_err_set(err, -EINVAL,
-			"mode warm is for programs that call df_next_event(); this one waits for standard input, which has an end");
+			"mode warm is for programs that call df_next_event(); this one %s",
+			points[is].does);
 	return 0;
 }
 

@@ -79,8 +79,8 @@ static int read_manifest(struct image_store *store, const struct image_info *ima
 	if (!error) {
 		source->config = make_config(&m, program, err);
 		source->secrets = json_array();
-		(void)json_object_set_new(
-			source->config, "image_digest", json_string(source->digest));
+		(void)json_object_set_new(source->config, "image_digest",
+			json_string(source->digest));
 		if (!source->config)
 			error = err->code ? err->code : df_err_set(err, -ENOMEM, "out of memory");
 	}

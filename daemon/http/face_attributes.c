@@ -211,17 +211,15 @@ void face_attributes(const struct request *request, const char *function, const 
 {
 	const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
 	const char *query = strchr(rest, '?');
-	char path[2048];
 	struct headers headers = {.count = 0};
 	size_t length = query ? (size_t)(query - rest) : strlen(rest);
+	DF_FREE char *path = length ? strndup(rest, length) : strdup("/");
 
 	(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_header,
 		&headers);
-	snprintf(path, sizeof(path), "%.*s", (int)length, length ? rest : "/");
-	if (!length)
-		strcpy(path, "/");
 	(void)!df_attributes_add(attributes, "http.method", request->method);
-	(void)!df_attributes_add(attributes, "http.path", path);
+	if (path)
+		(void)!df_attributes_add(attributes, "http.path", path);
 	if (query)
 		(void)!df_attributes_add(attributes, "http.query", query + 1);
 	add_remote(request, attributes);

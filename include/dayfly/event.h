@@ -49,10 +49,13 @@ enum df_event_mode {
 	DF_MODE_PREPARE, /* no event: take in struct df_learned, call DF_CALL_FREEZE again */
 };
 
-/* In the boot page; the monitor fills it before each return of DF_CALL_FREEZE. */
+/* The program may go on with another event where this one ends (DF_CALL_NEXT). */
+#define DF_EVENT_WARM 1u
+
+/* In the boot page; the monitor fills it before each return of DF_CALL_FREEZE and DF_CALL_NEXT. */
 struct df_event {
 	uint32_t mode; /* enum df_event_mode */
-	uint32_t reserved;
+	uint32_t flags; /* DF_EVENT_* */
 	uint64_t number; /* of this event in its instance, from 1 */
 	uint64_t body_bytes;
 	uint64_t attribute_bytes;

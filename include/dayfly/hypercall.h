@@ -39,6 +39,8 @@ enum df_call {
 	DF_CALL_FREEZE, /* arg0 enum df_wait_point. Returns once per event, in a pristine instance: see
 			 the event in the boot page. Result: DF_MAP_APPLY, or 0. */
 	DF_CALL_THAWED, /* with DF_BOOT_VERIFY: all CPU state is as the program will see it */
+	DF_CALL_NEXT, /* in an event with DF_EVENT_WARM: it ends as with exit status 0. Returns, in the same
+			 state, when there is another one: see the event in the boot page. */
 	DF_CALL_COUNT
 };
 

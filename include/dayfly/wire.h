@@ -39,6 +39,11 @@ struct df_start {
 #define DF_START_VERIFY 2u /* compare all memory and CPU state with the snapshot after each event */
 /* One event per slot and no more: nothing is put back, so more can be made ready at once. */
 #define DF_START_ONCE 4u
+/*
+ * A program that asks for another event (DF_CALL_NEXT) gets it in the same instance, in the state that it is in. The instance is made pristine
+ * when an event ends in any other way.
+ */
+#define DF_START_WARM 8u
 #define DF_START_DESCRIPTORS_MAX (2 + 3 * DF_INSTANCES_MAX)
 
 struct df_ready {

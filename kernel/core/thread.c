@@ -122,6 +122,12 @@ void thread_stop_ticks(void)
 	__atomic_store_n(&request_page->tick_pending, 0, __ATOMIC_RELEASE);
 }
 
+void thread_start_ticks(void)
+{
+	timers_run();
+	tick_arm();
+}
+
 static void run_queue_add(struct thread *t)
 {
 	if (list_empty(&t->run))

@@ -114,6 +114,8 @@ void threads_init(void);
 void thread_take_pid(void);
 /* Disarms the tick: the instance that goes on from here will not have it. */
 void thread_stop_ticks(void);
+/* The instance goes on after all: takes what came due meanwhile, and arms the tick anew. */
+void thread_start_ticks(void);
 
 /* Ends the whole program. signal: 0 or what killed it. Never returns. */
 void program_exit(int status, int signal) __attribute__((noreturn));

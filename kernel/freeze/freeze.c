@@ -16,6 +16,7 @@
 #include <kernel/freeze/freeze.h>
 #include <kernel/mm/map.h>
 #include <kernel/sys/table.h>
+#include <kernel/time/clock.h>
 
 #define PROT_RW (DF_PROT_READ | DF_PROT_WRITE)
 /* An event loop that has work left asks without waiting; so often in a row it may do so. */
@@ -115,6 +116,18 @@ void freeze_at(enum df_wait_point at)
 		http_hooks->arrived();
 	else
 		input_arrived();
+}
+
+void freeze_next(void)
+{
+	uint64_t start = clock_monotonic();
+
+	thread_stop_ticks();
+	hypercall(DF_CALL_NEXT, 0, 0, 0, 0);
+	request_page->out = (struct df_out){.reply_bytes = 0};
+	thread_idle_since(start);
+	thread_start_ticks();
+	streams_next();
 }
 
 /* --- the hooks --- */

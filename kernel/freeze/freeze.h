@@ -15,8 +15,13 @@
 /* Stops here; returns when there is an event, or (DF_WAIT_POINT_ENTRY) when the guest shall go on to boot. */
 void freeze_at(enum df_wait_point at);
 
+/* The event is over; returns when there is another one for the program as it is now (DF_EVENT_WARM). */
+void freeze_next(void);
+
 /* --- stream.c --- */
 void streams_init(void);
+/* Standard input is another event's. */
+void streams_next(void);
 struct file *stream_file(int n);
 bool is_input(const struct file *f);
 /* Waits for the event. `nonblock`: at most until the others can not run either. 0, -EAGAIN, -ERESTART. */

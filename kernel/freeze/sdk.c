@@ -28,8 +28,12 @@ static int64_t next_event(gva_t out, uint64_t size)
 
 	if (!size)
 		return -EINVAL;
-	if (taker == current)
+	if (taker == current && !(e->flags & DF_EVENT_WARM))
 		program_exit(0, 0);
+	if (taker == current) {
+		freeze_next();
+		taker = NULL;
+	}
 	/* One event, one taker: other threads wait for ever. */
 	while (!event_there() || taker) {
 		waiting++;

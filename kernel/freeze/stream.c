@@ -206,6 +206,13 @@ struct file *stream_file(int n)
 	return files[n];
 }
 
+void streams_next(void)
+{
+	if (files[0])
+		files[0]->pos = 0;
+	input_arrived();
+}
+
 void streams_init(void)
 {
 	wait_queue_init(&input);

@@ -7,16 +7,73 @@
  *	/headers        headers that may be set, and such that may not
  *	/inject         a header with a line break in it
  *	/variable/NAME  a variable of the environment
+ *	/count          how many events this instance has had
+ *	/fifth          the body; the fifth event of an instance ends the program
+ *	/stdin          the body, as standard input has it
+ *	/thread         starts a thread that counts milliseconds; /thread/MS sleeps and says whether it goes on
+ *	/file/PATH      what the file of the root holds, or nothing
  *	/exit/N, /abort, /spin, /sleep/MS, /log, /large
  *	anything else   the body
  *
  * The attribute lambda.client-context is base64: "ZXhpdA==" (exit) and "c3Bpbg==" (spin).
  */
 #include <dayfly.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+static void sleep_ms(long ms)
+{
+	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+static volatile unsigned milliseconds;
+
+static void *count_time(void *unused)
+{
+	(void)unused;
+	for (;; milliseconds++)
+		sleep_ms(1);
+	return NULL;
+}
+
+static int answer_thread(const char *ms)
+{
+	unsigned before = milliseconds;
+	pthread_t thread;
+
+	if (!*ms && pthread_create(&thread, NULL, count_time, NULL))
+		return 1;
+	sleep_ms(*ms ? atol(ms + 1) : 20);
+	printf("%s", milliseconds > before ? "goes on" : "stands");
+	return 0;
+}
+
+static int answer_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char buffer[4096];
+	size_t got = file ? fread(buffer, 1, sizeof(buffer), file) : 0;
+
+	if (file)
+		fclose(file);
+	return df_reply(200, NULL, buffer, got);
+}
+
+static int answer_stdin(void)
+{
+	char buffer[4096];
+	ssize_t got;
+
+	while ((got = read(0, buffer, sizeof(buffer))) > 0)
+		fwrite(buffer, 1, (size_t)got, stdout);
+	return got < 0;
+}
 
 static void print_attributes(const struct df_event_view *event)
 {
@@ -24,13 +81,6 @@ static void print_attributes(const struct df_event_view *event)
 
 	for (const char *name = NULL; (name = df_next_attribute(event, name, &value));)
 		printf("%s=%s\n", name, value);
-}
-
-static void sleep_ms(long ms)
-{
-	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-
-	nanosleep(&time, NULL);
 }
 
 static int answer(const struct df_event_view *event, const char *path)
@@ -44,6 +94,8 @@ static int answer(const struct df_event_view *event, const char *path)
 		return df_reply(201, headers, "made", 4);
 	if (strcmp(path, "/inject") == 0)
 		return df_reply(200, inject, "body", 4);
+	if (strncmp(path, "/file/", 6) == 0)
+		return answer_file(path + 5);
 	if (strncmp(path, "/variable/", 10) == 0)
 		return df_reply(200, NULL, getenv(path + 10), strlen(getenv(path + 10)));
 	if (strncmp(path, "/status/", 8) == 0)
@@ -81,14 +133,26 @@ static void obey_context(const char *context)
 int main(void)
 {
 	struct df_event_view event;
+	unsigned count = 0;
 
 	while (df_next_event(&event) > 0) {
 		const char *path = df_attribute(&event, "path");
 
 		path = path ? path : df_attribute(&event, "http.path");
+		count++;
+		if (path && strcmp(path, "/fifth") == 0 && count == 5)
+			exit(0);
 		obey_context(df_attribute(&event, "lambda.client-context"));
 		if (path && strcmp(path, "/attributes") == 0)
 			print_attributes(&event);
+		else if (path && strcmp(path, "/count") == 0)
+			printf("%u", count);
+		else if (path && strcmp(path, "/stdin") == 0 && answer_stdin())
+			return 1;
+		else if (path && strncmp(path, "/thread", 7) == 0 && answer_thread(path + 7))
+			return 1;
+		else if (path && (strcmp(path, "/stdin") == 0 || strncmp(path, "/thread", 7) == 0))
+			continue;
 		else if (answer(&event, path ? path : ""))
 			return 1;
 	}

@@ -77,8 +77,9 @@ static inline const char *events_text(int events)
 	static unsigned next;
 	char *out = text[next++ % 8];
 
-	snprintf(out, sizeof text[0], "%s%s%s%s%s%s", events & POLLIN ? "in," : "", events & POLLOUT ? "out," : "",
-		events & POLLERR ? "err," : "", events & POLLHUP ? "hup," : "", events & POLLRDHUP ? "rdhup," : "",
+	snprintf(out, sizeof text[0], "%s%s%s%s%s%s", events & POLLIN ? "in," : "",
+		events & POLLOUT ? "out," : "", events & POLLERR ? "err," : "",
+		events & POLLHUP ? "hup," : "", events & POLLRDHUP ? "rdhup," : "",
 		events & POLLNVAL ? "nval," : "");
 	return out;
 }

@@ -98,7 +98,9 @@ static void names(void)
 	say("length=%d", (int)length);
 	length = sizeof b;
 	getsockname(c, &b.any, &length);
-	say("same=%s", yes(b.in.sin_port == peer.in.sin_port && b.in.sin_addr.s_addr == peer.in.sin_addr.s_addr));
+	say("same=%s",
+		yes(b.in.sin_port == peer.in.sin_port &&
+			b.in.sin_addr.s_addr == peer.in.sin_addr.s_addr));
 	length = sizeof b;
 	getpeername(c, &b.any, &length);
 	say("server=%s", yes(b.in.sin_port == a.in.sin_port));
@@ -227,7 +229,8 @@ static void not_connected(void)
 	say("shutdown=%s", rc(shutdown(c, SHUT_RDWR)));
 	say("accept=%s", rc(accept(c, NULL, NULL)));
 	say("poll=%s", polled(c, 0));
-	say("peer=%s", rc(getpeername(c, (struct sockaddr *)&(union address){0}, &(socklen_t){16})));
+	say("peer=%s",
+		rc(getpeername(c, (struct sockaddr *)&(union address){0}, &(socklen_t){16})));
 }
 
 static void already_connected(void)
@@ -604,7 +607,8 @@ static void receive_timeout(void)
 	say("read=%s", num(read(fds[0], &c, 1)));
 	say("waited=%s", waited(since, 29000000));
 	getsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &got, &length);
-	say("get=%d length=%d", got.tv_sec == 0 && got.tv_usec >= 30000 && got.tv_usec < 40000, (int)length);
+	say("get=%d length=%d", got.tv_sec == 0 && got.tv_usec >= 30000 && got.tv_usec < 40000,
+		(int)length);
 	t.tv_usec = 1000000;
 	say("bad=%s", rc(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t)));
 	say("short=%s", rc(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &t, 4)));
@@ -793,15 +797,50 @@ static void one_after_the_other(void)
 }
 
 static const struct guest_case cases[] = {
-	C(exchange), C(exchange_v6), C(bad_arguments), C(flags_of_new_sockets), C(bind_errors), C(names),
-	C(mapped_addresses), C(only_v6), C(connect_to_any), C(refused), C(connect_nonblocking),
-	C(connect_nonblocking_refused), C(not_connected), C(already_connected), C(listening_socket),
-	C(accept_nonblocking), C(several_wait), C(end_of_stream), C(half_close), C(shutdown_read),
-	C(shutdown_wakes_accept), C(shutdown_wakes_read), C(reset_by_unread_data), C(reset_by_linger),
-	C(write_after_close), C(peek), C(wait_for_all), C(truncating_receive), C(fill_until_full), C(bulk),
-	C(vectors), C(bad_pointers), C(send_a_file), C(bytes_to_read), C(receive_timeout), C(reuse_address),
-	C(duplicate_descriptors), C(edge_triggered), C(level_triggered), C(edge_of_room), C(epoll_on_listener),
-	C(echo_between_threads), C(many_connections), C(one_after_the_other),
+	C(exchange),
+	C(exchange_v6),
+	C(bad_arguments),
+	C(flags_of_new_sockets),
+	C(bind_errors),
+	C(names),
+	C(mapped_addresses),
+	C(only_v6),
+	C(connect_to_any),
+	C(refused),
+	C(connect_nonblocking),
+	C(connect_nonblocking_refused),
+	C(not_connected),
+	C(already_connected),
+	C(listening_socket),
+	C(accept_nonblocking),
+	C(several_wait),
+	C(end_of_stream),
+	C(half_close),
+	C(shutdown_read),
+	C(shutdown_wakes_accept),
+	C(shutdown_wakes_read),
+	C(reset_by_unread_data),
+	C(reset_by_linger),
+	C(write_after_close),
+	C(peek),
+	C(wait_for_all),
+	C(truncating_receive),
+	C(fill_until_full),
+	C(bulk),
+	C(vectors),
+	C(bad_pointers),
+	C(send_a_file),
+	C(bytes_to_read),
+	C(receive_timeout),
+	C(reuse_address),
+	C(duplicate_descriptors),
+	C(edge_triggered),
+	C(level_triggered),
+	C(edge_of_room),
+	C(epoll_on_listener),
+	C(echo_between_threads),
+	C(many_connections),
+	C(one_after_the_other),
 };
 
 GUEST_MAIN("sockets_tcp", cases)
