@@ -29,7 +29,8 @@
 #define AFTER_UNREADABLE_MS 60000
 
 struct queue {
-	struct queue_options options; /* with defaults filled in; what queue_change changes is protected by lock */
+	struct queue_options
+		options; /* with defaults filled in; what queue_change changes is protected by lock */
 	struct store *store;
 	struct commit commit;
 	pthread_mutex_t lock;

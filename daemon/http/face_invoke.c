@@ -343,6 +343,6 @@ const struct route face_invoke[] = {
 };
 
 const struct route face_routes[] = {
-	{"*", HTTP_REST, FACE_BOTH, invoke_route},
+	{"*", HTTP_REST, FACE_BOTH | ACCESS_INVOKE, invoke_route},
 	{0},
 };
