@@ -208,7 +208,8 @@ static int check_wait_point(const struct function_config *config, const struct d
 	};
 	static const uint32_t wanted[] = {[FUNCTION_WAIT_ANY] = 0,
 		[FUNCTION_WAIT_STDIO] = DF_WAIT_POINT_STDIO,
-		[FUNCTION_WAIT_SDK] = DF_WAIT_POINT_SDK};
+		[FUNCTION_WAIT_SDK] = DF_WAIT_POINT_SDK,
+		[FUNCTION_WAIT_HTTP] = DF_WAIT_POINT_HTTP};
 	uint32_t is = ready->wait_point, want = wanted[config->wait];
 
 	if (is >= DF_WAIT_POINT_COUNT || !points[is].name)

@@ -30,7 +30,8 @@ static void exchange_v6(void)
 	int server = bound(AF_INET6, SOCK_DGRAM, &a), client = socket(AF_INET6, SOCK_DGRAM, 0);
 	say("send=%s", num(sendto(client, "hello", 5, 0, &a.any, sizeof a.in6)));
 	say("read=%s", num(recvfrom(server, text, 15, 0, &from.any, &length)));
-	say("length=%d from=%s", (int)length, inet_ntop(AF_INET6, &from.in6.sin6_addr, text, sizeof text));
+	say("length=%d from=%s", (int)length,
+		inet_ntop(AF_INET6, &from.in6.sin6_addr, text, sizeof text));
 }
 
 static void mapped(void)
@@ -94,7 +95,8 @@ static void vectors(void)
 	union address a;
 	static char block[9000];
 	char one[4] = {0}, two[8] = {0};
-	struct iovec out[] = {{(void *)"abc", 3}, {block, 9000}, {(void *)"xyz", 3}}, in[] = {{one, 3}, {two, 7}};
+	struct iovec out[] = {{(void *)"abc", 3}, {block, 9000}, {(void *)"xyz", 3}},
+		     in[] = {{one, 3}, {two, 7}};
 	int server = bound(AF_INET, SOCK_DGRAM, &a), client = socket(AF_INET, SOCK_DGRAM, 0);
 	connect(client, &a.any, sizeof a.in);
 	say("writev=%s", num(writev(client, out, 3)));
@@ -214,7 +216,8 @@ static void many_messages(void)
 	for (int i = 0; i < 4; i++)
 		v[i] = (struct iovec){in[i], 8};
 	say("got=%s", num(recvmmsg(server, m, 4, MSG_WAITFORONE, NULL)));
-	say("%s %s %s lengths=%u,%u,%u", in[0], in[1], in[2], m[0].msg_len, m[1].msg_len, m[2].msg_len);
+	say("%s %s %s lengths=%u,%u,%u", in[0], in[1], in[2], m[0].msg_len, m[1].msg_len,
+		m[2].msg_len);
 	say("none=%s", num(recvmmsg(server, m, 4, MSG_DONTWAIT, NULL)));
 }
 
@@ -222,7 +225,8 @@ static void overflow(void)
 {
 	union address a;
 	static char block[1024];
-	int server = bound(AF_INET, SOCK_DGRAM, &a), client = socket(AF_INET, SOCK_DGRAM, 0), good = 0, got = 0;
+	int server = bound(AF_INET, SOCK_DGRAM, &a), client = socket(AF_INET, SOCK_DGRAM, 0),
+	    good = 0, got = 0;
 	say("set=%s", set_option(server, SOL_SOCKET, SO_RCVBUF, 8192));
 	connect(client, &a.any, sizeof a.in);
 	for (int i = 0; i < 1000; i++)
@@ -248,8 +252,8 @@ static void common_options(void)
 {
 	static const int switches[] = {SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	say("type=%d domain=%d protocol=%d", option(fd, SOL_SOCKET, SO_TYPE), option(fd, SOL_SOCKET, SO_DOMAIN),
-		option(fd, SOL_SOCKET, SO_PROTOCOL));
+	say("type=%d domain=%d protocol=%d", option(fd, SOL_SOCKET, SO_TYPE),
+		option(fd, SOL_SOCKET, SO_DOMAIN), option(fd, SOL_SOCKET, SO_PROTOCOL));
 	for (size_t i = 0; i < 4; i++) {
 		int before = option(fd, SOL_SOCKET, switches[i]);
 		set_option(fd, SOL_SOCKET, switches[i], 1);
@@ -292,8 +296,8 @@ static void tcp_options(void)
 	say("idle=%s", set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30));
 	say("interval=%s", set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5));
 	say("count=%s", set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3));
-	say("%d,%d,%d", option(fd, IPPROTO_TCP, TCP_KEEPIDLE), option(fd, IPPROTO_TCP, TCP_KEEPINTVL),
-		option(fd, IPPROTO_TCP, TCP_KEEPCNT));
+	say("%d,%d,%d", option(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+		option(fd, IPPROTO_TCP, TCP_KEEPINTVL), option(fd, IPPROTO_TCP, TCP_KEEPCNT));
 	say("zero=%s", set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 0));
 	say("cork=%s", set_option(fd, IPPROTO_TCP, TCP_CORK, 1));
 	say("cork=%d", option(fd, IPPROTO_TCP, TCP_CORK));
@@ -329,10 +333,12 @@ static void loopback_interface(void)
 		if (strcmp(i->ifa_name, "lo") != 0 || !i->ifa_addr)
 			continue;
 		union address *a = (union address *)i->ifa_addr;
-		if (a->any.sa_family == AF_INET && a->in.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) {
+		if (a->any.sa_family == AF_INET &&
+			a->in.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) {
 			four++;
-			say("mask=%s", inet_ntop(AF_INET, &((union address *)i->ifa_netmask)->in.sin_addr, text,
-				sizeof text));
+			say("mask=%s",
+				inet_ntop(AF_INET, &((union address *)i->ifa_netmask)->in.sin_addr,
+					text, sizeof text));
 			say("flags=%x", i->ifa_flags & (IFF_UP | IFF_LOOPBACK | IFF_RUNNING));
 		}
 		six += a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
@@ -382,7 +388,8 @@ static void netlink(void)
 		if (n <= 0)
 			break;
 		for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
-			links += h->nlmsg_type == RTM_NEWLINK && ((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index == 1;
+			links += h->nlmsg_type == RTM_NEWLINK &&
+				((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index == 1;
 			done |= h->nlmsg_type == NLMSG_DONE;
 			if (h->nlmsg_seq != 7 || h->nlmsg_pid != a.nl_pid)
 				say("strange");
@@ -393,10 +400,27 @@ static void netlink(void)
 }
 
 static const struct guest_case cases[] = {
-	C(exchange), C(exchange_v6), C(mapped), C(boundaries), C(sizes), C(vectors), C(connecting),
-	C(only_from_the_peer), C(refused), C(binding), C(polling), C(many_messages), C(overflow),
-	C(receive_timeout), C(common_options), C(option_errors), C(tcp_options), C(defer_and_fast_open),
-	C(loopback_interface), C(interface_calls), C(netlink),
+	C(exchange),
+	C(exchange_v6),
+	C(mapped),
+	C(boundaries),
+	C(sizes),
+	C(vectors),
+	C(connecting),
+	C(only_from_the_peer),
+	C(refused),
+	C(binding),
+	C(polling),
+	C(many_messages),
+	C(overflow),
+	C(receive_timeout),
+	C(common_options),
+	C(option_errors),
+	C(tcp_options),
+	C(defer_and_fast_open),
+	C(loopback_interface),
+	C(interface_calls),
+	C(netlink),
 };
 
 GUEST_MAIN("sockets_udp", cases)

@@ -65,7 +65,8 @@ static void pair_arguments(void)
 	say("type=%s", rc(socketpair(AF_UNIX, 77 & 15, 0, fds)));
 	say("protocol=%s", rc(socketpair(AF_UNIX, SOCK_STREAM, 6, fds)));
 	say("pointer=%s", rc(socketpair(AF_UNIX, SOCK_STREAM, 0, (int *)8)));
-	say("flags=%s", rc(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds)));
+	say("flags=%s",
+		rc(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds)));
 	say("%d,%d", fcntl(fds[0], F_GETFL), fcntl(fds[1], F_GETFD));
 	say("next=%d", fds[0]);
 }
@@ -274,7 +275,8 @@ static void not_connected(void)
 	say("poll=%s", polled(datagram, 0));
 	union address a;
 	say("peer=%s", rc(getpeername(stream, &a.any, &(socklen_t){sizeof a})));
-	say("option=%s", rc(getsockopt(stream, IPPROTO_TCP, TCP_NODELAY, &(int){0}, &(socklen_t){4})));
+	say("option=%s",
+		rc(getsockopt(stream, IPPROTO_TCP, TCP_NODELAY, &(int){0}, &(socklen_t){4})));
 }
 
 static void sends_before_accept(void)
@@ -407,7 +409,9 @@ static long send_fds(int to, const int *fds, int count, const char *text)
 {
 	char control[CMSG_SPACE(sizeof(int) * 8)] = {0};
 	struct iovec v = {(void *)text, strlen(text)};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = {.msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
@@ -423,7 +427,10 @@ static int receive_fds(int from, int *fds, char *text, size_t room, int flags, i
 {
 	char control[CMSG_SPACE(sizeof(int) * 8)] = {0};
 	struct iovec v = {text, room};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	struct msghdr m = {.msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof control};
 	int count = 0;
 
 	memset(text, 0, room);
@@ -525,7 +532,10 @@ static void credentials(void)
 	socklen_t length = sizeof c;
 	char byte, control[CMSG_SPACE(sizeof(struct ucred))];
 	struct iovec v = {&byte, 1};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	struct msghdr m = {.msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof control};
 	socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
 	say("get=%s", rc(getsockopt(fds[0], SOL_SOCKET, SO_PEERCRED, &c, &length)));
 	say("own=%s uid=%d", yes(c.pid == getpid()), (int)c.uid);
@@ -603,11 +613,33 @@ static void timeouts(void)
 }
 
 static const struct guest_case cases[] = {
-	C(pair), C(pair_arguments), C(pair_end), C(pair_unread), C(pair_half), C(stream_fills), C(large_write),
-	C(peeking), C(path_names), C(path_errors), C(abstract_names), C(automatic_name), C(not_connected),
-	C(sends_before_accept), C(backlog_full), C(datagram_pair), C(datagram_names), C(datagram_connected),
-	C(packets), C(rights), C(rights_in_streams), C(rights_without_room), C(rights_keep_files_open),
-	C(credentials), C(epoll_edges), C(ping_pong), C(timeouts),
+	C(pair),
+	C(pair_arguments),
+	C(pair_end),
+	C(pair_unread),
+	C(pair_half),
+	C(stream_fills),
+	C(large_write),
+	C(peeking),
+	C(path_names),
+	C(path_errors),
+	C(abstract_names),
+	C(automatic_name),
+	C(not_connected),
+	C(sends_before_accept),
+	C(backlog_full),
+	C(datagram_pair),
+	C(datagram_names),
+	C(datagram_connected),
+	C(packets),
+	C(rights),
+	C(rights_in_streams),
+	C(rights_without_room),
+	C(rights_keep_files_open),
+	C(credentials),
+	C(epoll_edges),
+	C(ping_pong),
+	C(timeouts),
 };
 
 GUEST_MAIN("sockets_unix", cases)

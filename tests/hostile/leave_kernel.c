@@ -209,6 +209,13 @@ static void raw_freeze_dirty(void)
 	leave();
 }
 
+/* Another event is for programs whose mode it is. */
+static void raw_next_dirty(void)
+{
+	request(DF_CALL_NEXT, 0, 0, 0, 0);
+	leave();
+}
+
 static void raw_thawed_dirty(void)
 {
 	request(DF_CALL_THAWED, 0, 0, 0, 0);
@@ -302,8 +309,8 @@ const struct hazard hazards_kernel[] = {RAW(kernel_secret, look), RAW(kernel_ran
 	RAW(kernel_bits, look), RAW(kernel_call, look), RAW(kernel_fault, look),
 	LIMITED(kernel_spin), RAW(request_page, look), RAW(request_out, look),
 	RAW(raw_random, look), RAW(raw_panic, look), RAW(raw_fault, look), RAW(raw_log, look),
-	RAW(raw_freeze, look), RAW(raw_thawed, look), RAW(raw_stream, look), RAW(raw_write, look),
-	RAW(raw_seek, look), RAW(raw_tty, look), RAW(raw_wait, look),
+	RAW(raw_freeze, look), RAW(raw_thawed, look), RAW(raw_next, look), RAW(raw_stream, look),
+	RAW(raw_write, look), RAW(raw_seek, look), RAW(raw_tty, look), RAW(raw_wait, look),
 	{"raw_timer", prepare, raw_timer_dirty, timer_look,
 		HAZARD_GUEST | HAZARD_ENDS | HAZARD_LIMIT},
 	RAW(raw_tick, timer_look), RAW(raw_unknown, look), RAW(learned, look), {0}};
