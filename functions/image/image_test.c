@@ -47,16 +47,17 @@ static void every_code_comes_back(void **state)
 static void one_colour_stays(void **state)
 {
 	static const uint32_t sizes[][2] = {{1, 1}, {7, 3}, {64, 48}, {100, 1}, {1, 100}, {63, 49}};
+	static const uint8_t colour[4] = {0x21, 0x80, 0xfe, 0xff};
 	uint8_t from[64 * 48 * 4];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(from); i += 4)
-		memcpy(from + i, "\x21\x80\xfe\xff", 4);
+		memcpy(from + i, colour, 4);
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		struct picture to = resized(from, 64, 48, false, sizes[s][0], sizes[s][1]);
 
 		for (size_t i = 0; i < 4ull * to.width * to.height; i += 4)
-			assert_memory_equal(to.pixels + i, "\x21\x80\xfe\xff", 4);
+			assert_memory_equal(to.pixels + i, colour, 4);
 	}
 }
 
@@ -77,12 +78,13 @@ static void light_is_mixed(void **state)
 /* What is invisible has no colour to give. */
 static void hidden_colours_stay_hidden(void **state)
 {
+	static const uint8_t hidden[4] = {0, 0xff, 0, 0}, seen[4] = {0x80, 0x10, 0x20, 0xff};
 	uint8_t from[32 * 32 * 4];
 	struct picture to;
 
 	(void)state;
 	for (size_t i = 0; i < 32 * 32; i++)
-		memcpy(from + 4 * i, i % 32 < 16 ? "\x00\xff\x00\x00" : "\x80\x10\x20\xff", 4);
+		memcpy(from + 4 * i, i % 32 < 16 ? hidden : seen, 4);
 	to = resized(from, 32, 32, true, 5, 5);
 	for (size_t i = 0; i < 25; i++) {
 		if (to.pixels[4 * i + 3] > 8)

@@ -241,7 +241,7 @@ static void from_light(const pixel *line, uint8_t *rgba, uint32_t width, bool al
 
 		rgba[3] = 255;
 		if (alpha) {
-			rgba[3] = a <= 0 ? 0 : a >= 1 ? 255 : (uint8_t)(a * 255 + 0.5f);
+			rgba[3] = a <= 0 ? 0 : a >= 1 ? 255 : (uint8_t)lrintf(a * 255);
 			p = rgba[3] ? p / a : (pixel){0};
 		}
 		rgba[0] = srgb_from_linear(p[0]);
