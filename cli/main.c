@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return command_help(1, argv);
-	if (strcmp(argv[1], "--version") == 0)
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)
 		return command_version(1, argv);
 	if (strcmp(argv[1], PAGE_COMPLETE) == 0)
 		return complete(argc - 2, argv + 2);

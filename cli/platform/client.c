@@ -197,8 +197,7 @@ int client_call(const char *method, const char *path, const json_t *body, json_t
 
 char *function_path(const char *name, const char *before, struct df_err *err)
 {
-	const char *const allowed =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:$";
+	const char *const allowed = FUNCTION_LETTERS ":$";
 	char *path = *name && !name[strspn(name, allowed)] ? df_format("%s%s", before, name) : NULL;
 
 	if (!path)

@@ -3,21 +3,22 @@
 #ifndef CLI_PLATFORM_COMMANDS_H
 #define CLI_PLATFORM_COMMANDS_H
 
-#define PLATFORM_COMMANDS(ROW)                                       \
-	ROW(up, "start dayflyd in the background")                   \
-	ROW(down, "stop it, when what runs has ended")               \
-	ROW(init, "write dayfly.yaml for a program: watch it run")   \
-	ROW(deploy, "freeze a program and serve it as a function")   \
-	ROW(invoke, "call a function: standard input is the event")  \
-	ROW(ls, "list functions")                                    \
-	ROW(ps, "list what lives now: processes and their microVMs") \
-	ROW(top, "watch rates, times and memory of functions")       \
-	ROW(logs, "print the log of a function")                     \
-	ROW(inspect, "print all that is known of a function")        \
-	ROW(rm, "remove functions")                                  \
-	ROW(images, "list images; prune and check the store")        \
-	ROW(rmi, "remove images")                                    \
-	ROW(backup, "write all that dayflyd remembers to a file")    \
+#define PLATFORM_COMMANDS(ROW)                                                    \
+	ROW(up, "start dayflyd in the background")                                \
+	ROW(down, "stop it, when what runs has ended")                            \
+	ROW(init, "write dayfly.yaml for a program: watch it run")                \
+	ROW(deploy, "freeze a program and serve it as a function")                \
+	ROW(invoke, "call a function: standard input is the event")               \
+	ROW(ls, "list functions")                                                 \
+	ROW(ps, "list what lives now: processes and their microVMs")              \
+	ROW(top, "watch rates, times and memory of functions")                    \
+	ROW(logs, "print the log of a function")                                  \
+	ROW(inspect, "print all that is known of a function")                     \
+	ROW(rm, "remove functions")                                               \
+	ROW(dead, "list, read and replay asynchronous events that were given up") \
+	ROW(images, "list images; prune and check the store")                     \
+	ROW(rmi, "remove images")                                                 \
+	ROW(backup, "write all that dayflyd remembers to a file")                 \
 	ROW(restore, "make a state directory from such a file")
 
 #endif

@@ -54,6 +54,9 @@ void suggest_function(const char *name, struct df_err *err);
 int client_call(const char *method, const char *path, const json_t *body, json_t **answer,
 	struct df_err *err) __attribute__((warn_unused_result));
 
+/* Of what functions' names consist. */
+#define FUNCTION_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 /*
  * The path of a function's resource: "/functions/NAME" (or "/fn/NAME"). NULL with *err set if that is no name, with or without
  * ":QUALIFIER". For the caller to free.
