@@ -29,7 +29,15 @@ static struct {
 static void fail(const char *why) __attribute__((noreturn));
 static void fail(const char *why)
 {
-	note("the server's answer was refused: %s", why);
+	struct df_out *out = &request_page->out;
+	uint64_t limit = min(boot_info->event.log_max, (uint64_t)DF_OUT_LOG_MAX);
+	char *to = (char *)(DF_VA_OUT + DF_OUT_LOG) + out->log_bytes;
+	uint64_t room = limit - min(out->log_bytes, limit);
+	int n = room ? ksnprintf(to, room, "dayfly: the server's answer was refused: %s\n", why)
+		     : 0;
+
+	/* For the function's log, behind what the server has said itself. */
+	out->log_bytes += min((uint64_t)n, room);
 	program_exit(1, 0);
 }
 

@@ -32,6 +32,7 @@ SUITES = [
     ("cli", "e2e/cli", 200),
     ("jail", "jail/suite", 200),
     ("events", "e2e/events", 400),
+    ("servers", "e2e/servers", 300),
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
     ("s3", "e2e/s3", 400),
