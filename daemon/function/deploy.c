@@ -254,8 +254,11 @@ static int take_files(struct function *function, const struct function *from, st
 
 static void name_frozen(const struct deployment *deployment)
 {
-	free(deployment->config->frozen);
-	deployment->config->frozen = reuse_key(&deploying.settings, deployment);
+	struct function_config *config = deployment->config;
+	char *key = reuse_key(&deploying.settings, deployment);
+
+	free(config->frozen);
+	config->frozen = key;
 }
 
 /* All that an Active function has. 1: the program could not be frozen. */
