@@ -6,6 +6,8 @@
 #include "host/slot.h"
 #include "host/str.h"
 
+#include <base/snapshot.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -133,6 +135,26 @@ static bool wait_point_fits(const struct function_config *config, const char *is
 	return config->wait != FUNCTION_WAIT_STDIO || strcmp(is, "stdio") == 0;
 }
 
+/* Who deploys again because something is wrong must not get the damage once more. */
+static bool is_whole(const char *path)
+{
+	DF_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	DF_UNMAP struct df_mapping map = DF_MAPPING_NONE;
+	const char *why;
+	struct stat now;
+
+	if (fd < 0 || fstat(fd, &now) < 0 || now.st_size == 0)
+		return false;
+	map.data = mmap(NULL, (size_t)now.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map.data == MAP_FAILED) {
+		map.data = NULL;
+		return false;
+	}
+	map.length = (size_t)now.st_size;
+	return df_snapshot_check(map.data, map.length, &why) == 0 &&
+		df_snapshot_check_memory(map.data, map.length, &why) == 0;
+}
+
 bool reuse_possible(const struct deployment *deployment, const struct function *before)
 {
 	const struct function_config *config = deployment->config;
@@ -140,5 +162,5 @@ bool reuse_possible(const struct deployment *deployment, const struct function *
 	return before && before->state == FUNCTION_ACTIVE && config->frozen &&
 		before->config->frozen && strcmp(config->frozen, before->config->frozen) == 0 &&
 		wait_point_fits(config, before->wait_point) &&
-		same_file(deployment->image, before->root_path);
+		same_file(deployment->image, before->root_path) && is_whole(before->snapshot_path);
 }

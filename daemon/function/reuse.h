@@ -13,7 +13,8 @@
 char *reuse_key(const struct deploy_settings *settings, const struct deployment *deployment)
 	__attribute__((warn_unused_result));
 
-/* Would freezing this deployment, whose config->frozen is set, give the snapshot that `before` (or NULL) has? Reads both images if need be. */
+/* Would freezing this deployment, whose config->frozen is set, give the snapshot that `before` (or NULL) has? Reads both images if need be, and the
+ * snapshot: one that is damaged is not used again. */
 bool reuse_possible(const struct deployment *deployment, const struct function *before);
 
 #endif
