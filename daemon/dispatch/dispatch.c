@@ -180,13 +180,13 @@ static struct process *start_process(struct function *function, unsigned int cou
  */
 static struct instance *grow(struct function *function, struct hunger *hunger, struct df_err *err)
 {
-	unsigned int asked = next_size(function), count;
+	unsigned int have = function->instances, asked = next_size(function), count;
 	struct process *process = NULL;
 
 	function->instances += asked;
 	function->growing++;
 	pthread_mutex_unlock(&function->lock);
-	count = keeper_reserve(function, hunger, asked);
+	count = keeper_reserve(function, hunger, have, asked);
 	if (count)
 		process = start_process(function, count, err);
 	if (count && !process)

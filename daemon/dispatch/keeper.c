@@ -300,25 +300,47 @@ void keeper_sated(struct hunger *hunger)
 	pthread_mutex_unlock(&keeper.lock);
 }
 
-unsigned int keeper_reserve(struct function *function, struct hunger *hunger, unsigned int want)
+/*
+ * How many may live when a function that has `have` of them gets more. The last eighth is for functions that have none: else those
+ * whose events take long could hold all, and nobody would get one before they end.
+ */
+static unsigned int most_for(unsigned int have)
 {
-	unsigned int room, most = instances_max();
+	unsigned int most = instances_max(), kept = most / 8;
+
+	if (have == 0)
+		return most;
+	return most > 1 ? most - (kept ? kept : 1) : most;
+}
+
+/* Has it less than its part of all, so that others should give some up? */
+static bool is_entitled(unsigned int have, const struct hunger *hunger)
+{
+	unsigned int line = __atomic_load_n(&keeper.hungry, __ATOMIC_RELAXED);
+
+	return have == 0 ||
+		have < instances_max() / (count_functions() + line + (hunger->function ? 0 : 1));
+}
+
+unsigned int keeper_reserve(struct function *function, struct hunger *hunger, unsigned int have,
+	unsigned int want)
+{
+	unsigned int room = 0, most;
 	const struct hunger *first;
 
 	pthread_mutex_lock(&keeper.lock);
+	most = most_for(have);
 	first = TAILQ_FIRST(&keeper.line);
-	/* Who was in line before comes first. */
-	if (!first || first == hunger) {
+	/* Who was in line before comes first, but for who has nothing. */
+	if (have == 0 || !first || first == hunger) {
 		while (keeper.live >= most && reclaim(function))
 			;
 		room = keeper.live < most ? most - keeper.live : 0;
-	} else {
-		room = 0;
 	}
 	if (want > room)
 		want = room;
 	keeper.live += want;
-	if (want)
+	if (want || !is_entitled(have, hunger))
 		leave_line(hunger);
 	else
 		line_up(function, hunger);

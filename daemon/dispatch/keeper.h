@@ -32,10 +32,11 @@ struct hunger {
 };
 
 /*
- * Asks for up to `want` instances for a function, ends idle processes of others for it if need be, and lines up if there are none: ask again
- * a little later. Returns how many; 0: none yet. keeper_give_back for those that are not used after all.
+ * Asks for up to `want` instances for a function that has `have`, ends idle processes of others for it if need be, and lines up if there are none and it has
+ * less than its part: ask again a little later. The last eighth of all is for functions that have none. Returns how many; 0: none yet. keeper_give_back for those that are not used after all.
  */
-unsigned int keeper_reserve(struct function *function, struct hunger *hunger, unsigned int want);
+unsigned int keeper_reserve(struct function *function, struct hunger *hunger, unsigned int have,
+	unsigned int want);
 void keeper_give_back(unsigned int count);
 
 /* Leaves the line. Allowed at any time. */
