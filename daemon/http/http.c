@@ -38,6 +38,8 @@ static struct {
 	char url[HTTP_URL_BYTES];
 	uint64_t seed, counter; /* of request ids; the counter is atomic */
 	unsigned int active; /* atomic: requests that are being handled */
+	uint64_t
+		body_memory; /* atomic: bytes that bodies above HTTP_BODY_MEMORY have been given in memory */
 	bool stopping; /* atomic */
 } http;
 
@@ -117,6 +119,7 @@ static void end(void *face, struct MHD_Connection *connection, void **state,
 	if (g->mapped)
 		munmap(g->mapped, g->request.body_bytes);
 	free(g->memory);
+	__atomic_sub_fetch(&http.body_memory, g->granted, __ATOMIC_RELAXED);
 	df_cleanup_fd(&g->request.body_fd);
 	free(g);
 	*state = NULL;
@@ -268,7 +271,25 @@ static int spool(struct gathering *g)
 	return error;
 }
 
-static int reserve(struct gathering *g, size_t need)
+/*
+ * How much of the body may be in memory. A large one that says its length may be there as a whole while large ones have
+ * HTTP_BODIES_MEMORY together: a file costs about as much again as reading the body does.
+ */
+static uint64_t memory_max(struct gathering *g)
+{
+	uint64_t announced = content_length(&g->request);
+
+	if (announced > HTTP_BODY_MEMORY && g->request.body_bytes == 0 && !g->granted) {
+		if (__atomic_add_fetch(&http.body_memory, announced, __ATOMIC_RELAXED) <=
+			HTTP_BODIES_MEMORY)
+			g->granted = announced;
+		else
+			__atomic_sub_fetch(&http.body_memory, announced, __ATOMIC_RELAXED);
+	}
+	return g->granted ? g->granted : HTTP_BODY_MEMORY;
+}
+
+static int reserve(struct gathering *g, size_t need, uint64_t most)
 {
 	size_t capacity = g->capacity ? 2 * g->capacity : 4096;
 	uint64_t announced = content_length(&g->request);
@@ -276,7 +297,7 @@ static int reserve(struct gathering *g, size_t need)
 
 	if (need <= g->capacity)
 		return 0;
-	if (announced && announced <= HTTP_BODY_MEMORY)
+	if (announced && announced <= most)
 		capacity = (size_t)announced;
 	if (capacity < need)
 		capacity = need;
@@ -291,16 +312,18 @@ static int reserve(struct gathering *g, size_t need)
 static int gather(struct gathering *g, const char *bytes, size_t length)
 {
 	struct request *r = &g->request;
+	uint64_t most;
 	int error = 0;
 
 	if (r->body_bytes + length > body_max())
 		return -E2BIG;
-	if (r->body_fd < 0 && r->body_bytes + length > HTTP_BODY_MEMORY)
+	most = memory_max(g);
+	if (r->body_fd < 0 && r->body_bytes + length > most)
 		error = spool(g);
 	if (!error && r->body_fd >= 0) {
 		error = write_out(r->body_fd, bytes, length);
 	} else if (!error) {
-		error = reserve(g, r->body_bytes + length);
+		error = reserve(g, r->body_bytes + length, most);
 		if (!error)
 			memcpy(g->memory + r->body_bytes, bytes, length);
 	}

@@ -3,7 +3,8 @@
  * HTTP: listening, gathering a request, finding its handler, answering.
  *
  * A thread per connection (libmicrohttpd) does all the work for it, handlers included, so they may block. A handler is called once,
- * when the body is complete: in memory up to HTTP_BODY_MEMORY, in an unlinked file of the state directory above.
+ * when the body is complete: in memory up to HTTP_BODY_MEMORY, or all of it as long as such bodies have
+ * HTTP_BODIES_MEMORY together; else in an unlinked file of the state directory.
  *
  * There are two faces. FACE_NET is TCP, on loopback unless told otherwise: invocation, metrics, health, and Lambda's
  * interface with signatures. FACE_LOCAL is a Unix socket that only its owner can reach: everything. Who may ask on FACE_NET: access.h.
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #define HTTP_BODY_MEMORY (256u << 10)
+#define HTTP_BODIES_MEMORY (64u << 20)
 #define HTTP_PARTS_MAX 8
 #define HTTP_REQUEST_ID_BYTES 37
 

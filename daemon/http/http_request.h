@@ -17,6 +17,7 @@ struct gathering {
 	uint64_t refused_bytes; /* that came nevertheless */
 	char *memory; /* the body, or NULL */
 	size_t capacity;
+	uint64_t granted; /* of HTTP_BODIES_MEMORY */
 	void *mapped; /* the body's file, or NULL */
 	char *path; /* in `texts`: the path, cut into parts */
 	char texts[];
