@@ -1,17 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * bench-http-static: the HTTP library of dayflyd, set up as dayflyd does (a thread per connection), with nothing behind it: takes
- * a body and answers with 100 bytes. Prints its port; ends with its standard input.
+ * a body and answers with 100 bytes, or with the file that it is given. Prints its port; ends with its standard input.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+static const char *path; /* NULL: 100 bytes */
+
+/* Opened for every answer, as a server of files does. */
+static struct MHD_Response *respond(void)
+{
+	static char reply[100] = {'x'};
+	struct stat file;
+	int fd;
+
+	if (!path)
+		return MHD_create_response_from_buffer(sizeof(reply), reply,
+			MHD_RESPMEM_PERSISTENT);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && fstat(fd, &file) == 0
+		? MHD_create_response_from_fd64((uint64_t)file.st_size, fd)
+		: NULL;
+}
 
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *body, size_t *body_bytes, void **state)
 {
-	static char reply[100] = {'x'};
 	static int seen;
 	struct MHD_Response *response;
 	enum MHD_Result result;
@@ -25,20 +44,21 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 		*body_bytes = 0;
 		return MHD_YES;
 	}
-	response = MHD_create_response_from_buffer(sizeof(reply), reply, MHD_RESPMEM_PERSISTENT);
+	response = respond();
 	result = MHD_queue_response(connection, MHD_HTTP_OK, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct sockaddr_in on = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct MHD_Daemon *daemon =
-		MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0,
-			NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &on, MHD_OPTION_END);
+	struct MHD_Daemon *daemon;
 	char byte;
 
+	path = argc > 1 ? argv[1] : NULL;
+	daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD,
+		0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &on, MHD_OPTION_END);
 	if (!daemon)
 		return 1;
 	printf("%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);

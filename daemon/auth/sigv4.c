@@ -555,17 +555,53 @@ static int check_signature(const struct sigv4_request *request, const struct cla
 	return check_text(identity->key, &text, claim->signature.data, identity->signature);
 }
 
+/* Only a key that was made of this very secret for this very scope. */
+static bool recall_key(struct sigv4_keys *keys, const struct claim *claim, const char *secret,
+	unsigned char key[32])
+{
+	bool found = false;
+
+	pthread_mutex_lock(&keys->lock);
+	for (unsigned int i = 0; i < SIGV4_KEYS && !found; i++) {
+		found = strcmp(keys->entries[i].scope, claim->scope) == 0 &&
+			strcmp(keys->entries[i].secret, secret) == 0;
+		if (found)
+			memcpy(key, keys->entries[i].key, 32);
+	}
+	pthread_mutex_unlock(&keys->lock);
+	return found;
+}
+
+static void keep_key(struct sigv4_keys *keys, const struct claim *claim, const char *secret,
+	const unsigned char key[32])
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&keys->lock);
+	i = keys->next++ % SIGV4_KEYS;
+	memccpy(keys->entries[i].scope, claim->scope, '\0', SIGV4_SCOPE_MAX);
+	memccpy(keys->entries[i].secret, secret, '\0', SIGV4_SECRET_MAX + 1);
+	memcpy(keys->entries[i].key, key, 32);
+	pthread_mutex_unlock(&keys->lock);
+}
+
 /* Looks the key up and derives the signing key from it. */
 static int find_key(const struct sigv4_verifier *verifier, const struct claim *claim,
 	unsigned char key[32])
 {
 	char secret[SIGV4_SECRET_MAX + 1];
 	int result = verifier->find(verifier->user, claim->key_id, secret);
+	bool known =
+		result == 1 && verifier->keys && recall_key(verifier->keys, claim, secret, key);
 
-	if (result == 1)
-		result = derive_key(claim, secret, key);
-	else if (result == 0)
+	if (result == 0)
 		result = SIGV4_UNKNOWN_KEY;
+	else if (result == 1)
+		result = known ? 0 : derive_key(claim, secret, key);
+	/* What will be refused anyway is not to push others out. */
+	if (result == 0 && !known && verifier->keys && check_scope(verifier, claim) == SIGV4_OK &&
+		check_time(claim, verifier->now_s) == SIGV4_OK)
+		keep_key(verifier->keys, claim, secret, key);
 	OPENSSL_cleanse(secret, sizeof(secret));
 	return result;
 }

@@ -15,6 +15,7 @@
 #ifndef DAEMON_SIGV4_H
 #define DAEMON_SIGV4_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,22 @@ struct sigv4_request {
 	const char *body_sha256; /* 64 lower-case digits, or NULL: not known yet */
 };
 
+/*
+ * Signing keys that were derived lately: deriving one (four HMACs) costs more than all else. Zeroed memory with an initialised lock; shared by any number of
+ * threads. It holds secrets.
+ */
+#define SIGV4_KEYS 8
+struct sigv4_keys {
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	struct {
+		char scope[SIGV4_SCOPE_MAX];
+		char secret[SIGV4_SECRET_MAX + 1];
+		unsigned char key[32];
+	} entries[SIGV4_KEYS];
+	unsigned int next; /* to be replaced */
+};
+
 /* Whom we are, and whom we know. */
 struct sigv4_verifier {
 	const char *region; /* "us-east-1" */
@@ -49,6 +66,7 @@ struct sigv4_verifier {
 	/* The secret of a key, at most SIGV4_SECRET_MAX characters, terminated. Returns 1, 0 (no such key) or -errno. */
 	int (*find)(void *user, const char *access_key_id, char secret[SIGV4_SECRET_MAX + 1]);
 	void *user;
+	struct sigv4_keys *keys; /* or NULL */
 };
 
 enum sigv4_payload {

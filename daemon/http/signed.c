@@ -13,6 +13,7 @@
 #include <string.h>
 
 static struct credentials credentials; /* set once */
+static struct sigv4_keys keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 int signed_init(struct df_err *err)
 {
@@ -58,12 +59,14 @@ int signed_verify(const struct request *request, const char *service, const char
 		.service = service,
 		.now_s = (int64_t)(clock_wall_ms() / 1000),
 		.find = find_secret,
+		.keys = &keys,
 	};
-	struct header_list list = {.count = 0};
+	struct header_list list;
 	struct sigv4_request signed_request;
 
 	if (!path)
 		return -ENOMEM;
+	list.count = 0;
 	(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_header, &list);
 	signed_request = (struct sigv4_request){
 		.method = request->method,

@@ -7,8 +7,8 @@
  *	files/ID        bodies, ID as 16 hexadecimal digits drawn at random: no key is ever part of a path
  *
  * A body is written to a file of its own and synchronised; then the row that names it is committed, together with those of all other writers that
- * wait (commit.h), after the directory was synchronised. So a key has its old object or its new one at any moment, whole. Files that no row names are
- * removed when the store is opened.
+ * wait (commit.h). So a key has its old object or its new one at any moment, whole. Files are made empty and in advance, some dozens at a time with one
+ * synchronisation of their directory. Those that no row names are removed when the store is opened.
  *
  * What is to be told about a change (events) is stored in the same transaction, in the outbox, and stays there until objects_told.
  *

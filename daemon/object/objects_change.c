@@ -133,7 +133,7 @@ int objects_put(struct objects *objects, const struct objects_put *put, uint64_t
 	struct objects_told *told)
 {
 	struct put_op this = {
-		.op = {.run = run_put, .has_file = true},
+		.op.run = run_put,
 		.put = put,
 		.info = *put->info,
 		.told = told,

@@ -45,6 +45,71 @@ int objects_open_file(struct objects *objects, uint64_t file)
 	return fd < 0 ? -errno : fd;
 }
 
+/* --- files in advance --- */
+
+/* Makes a file of a new name. */
+static int make_spare(struct objects *objects, uint64_t *file)
+{
+	char name[OBJECTS_FILE_NAME_BYTES];
+	int fd, error;
+
+	do {
+		error = objects_random(file);
+		if (error)
+			return error;
+		objects_file_name(*file, name);
+		fd = openat(objects->files_fd, name,
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	} while (fd < 0 && errno == EEXIST);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* With the lock. As many as there can be; none is an error. */
+static int make_spares(struct objects *objects)
+{
+	int error = 0;
+
+	while (objects->spare_count < OBJECTS_SPARES && error == 0) {
+		error = make_spare(objects, &objects->spares[objects->spare_count]);
+		objects->spare_count += error == 0;
+	}
+	if (objects->spare_count == 0)
+		return error;
+	if (fsync(objects->files_fd) == 0)
+		return 0;
+	error = -errno;
+	objects_remove_spares(objects);
+	return error;
+}
+
+/* Opens a file that is nobody's, whose name is on disk already. */
+static int open_spare(struct objects *objects, struct objects_body *body)
+{
+	char name[OBJECTS_FILE_NAME_BYTES];
+	int error = 0;
+
+	pthread_mutex_lock(&objects->spare_lock);
+	if (objects->spare_count == 0)
+		error = make_spares(objects);
+	if (error == 0)
+		body->file = objects->spares[--objects->spare_count];
+	pthread_mutex_unlock(&objects->spare_lock);
+	if (error)
+		return error;
+	objects_file_name(body->file, name);
+	body->fd = openat(objects->files_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	return body->fd < 0 ? -errno : 0;
+}
+
+void objects_remove_spares(struct objects *objects)
+{
+	while (objects->spare_count > 0)
+		objects_remove_file(objects, objects->spares[--objects->spare_count]);
+}
+
 /* --- what is charged --- */
 
 static int charge(struct objects *objects, uint64_t bytes)
@@ -72,7 +137,6 @@ static void discharge(struct objects *objects, uint64_t bytes)
 
 int objects_body_begin(struct objects *objects, uint64_t expected, struct objects_body *body)
 {
-	char name[OBJECTS_FILE_NAME_BYTES];
 	int error;
 
 	*body = (struct objects_body){.objects = NULL, .fd = -1};
@@ -81,15 +145,7 @@ int objects_body_begin(struct objects *objects, uint64_t expected, struct object
 	error = charge(objects, expected);
 	if (error)
 		return error;
-	do {
-		error = objects_random(&body->file);
-		if (error == 0) {
-			objects_file_name(body->file, name);
-			body->fd = openat(objects->files_fd, name,
-				O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-			error = body->fd < 0 ? -errno : 0;
-		}
-	} while (error == -EEXIST);
+	error = open_spare(objects, body);
 	if (error < 0) {
 		discharge(objects, expected);
 		return error;

@@ -318,6 +318,7 @@ static struct objects *make(const struct objects_options *options)
 	made->bytes_max = options->bytes_max;
 	made->upload_age_ms = options->upload_age_ms ? options->upload_age_ms : UPLOAD_AGE_MS;
 	pthread_mutex_init(&made->lock, NULL);
+	pthread_mutex_init(&made->spare_lock, NULL);
 	for (int i = 0; i < OBJECTS_READERS; i++)
 		pthread_mutex_init(&made->readers[i].lock, NULL);
 	commit_init(&made->commit, objects_write_batch, made);
@@ -363,8 +364,10 @@ void objects_close(struct objects *objects)
 		pthread_mutex_destroy(&reader->lock);
 	}
 	sqlite3_close(objects->writer);
+	objects_remove_spares(objects);
 	commit_deinit(&objects->commit);
 	pthread_mutex_destroy(&objects->lock);
+	pthread_mutex_destroy(&objects->spare_lock);
 	df_cleanup_fd(&objects->files_fd);
 	df_cleanup_fd(&objects->lock_fd);
 	free(objects->told);

@@ -16,6 +16,7 @@
 
 #define OBJECTS_FILE_NAME_BYTES 17
 #define OBJECTS_READERS 4
+#define OBJECTS_SPARES 64
 #define OBJECTS_NO_OFFSET (-1) /* of a part that is not in an object yet */
 
 /* The columns that objects_read_info reads, in this order. */
@@ -87,6 +88,10 @@ struct objects {
 	uint64_t sequence;
 	struct objects_reader readers[OBJECTS_READERS];
 	unsigned int next_reader; /* atomic */
+	pthread_mutex_t spare_lock;
+	/* protected by spare_lock: files that are there, empty, their names on disk; nobody's yet */
+	uint64_t spares[OBJECTS_SPARES];
+	unsigned int spare_count;
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	struct objects_gauges totals; /* bytes: of files that are being written too */
@@ -98,7 +103,6 @@ struct objects {
 struct objects_op {
 	struct commit_op commit; /* first */
 	int (*run)(struct objects *objects, struct objects_op *op);
-	bool has_file; /* it names a new file */
 	/* What it did: */
 	uint64_t *files; /* that no row names any more */
 	size_t file_count, file_capacity;
@@ -188,6 +192,7 @@ void objects_give_reader(struct objects_reader *reader);
 
 void objects_file_name(uint64_t file, char name[OBJECTS_FILE_NAME_BYTES]);
 void objects_remove_file(struct objects *objects, uint64_t file);
+void objects_remove_spares(struct objects *objects);
 /* A random number that is not 0 and fits SQLite's integers. */
 int objects_random(uint64_t *number) __attribute__((warn_unused_result));
 

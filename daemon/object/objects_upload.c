@@ -132,7 +132,7 @@ int objects_put_part(struct objects *objects, const char *bucket, const char *ke
 	struct objects_body *body, const struct objects_piece *part)
 {
 	struct upload_op this = {
-		.op = {.run = run_put_part, .has_file = true},
+		.op.run = run_put_part,
 		.bucket = bucket,
 		.key = key,
 		.id = id,

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const objects_write_sql[OBJECTS_WRITES] = {
 	[WRITE_BEGIN] = "BEGIN IMMEDIATE",
@@ -311,7 +310,6 @@ static void forget_told(struct objects *objects, size_t count)
 static int write_all(struct objects *objects, struct commit_op *batch)
 {
 	int error = objects_step(objects, WRITE_BEGIN);
-	bool has_file = false;
 	size_t told = 0;
 
 	/* The member is the struct's first, so the one is the other. */
@@ -319,13 +317,10 @@ static int write_all(struct objects *objects, struct commit_op *batch)
 		struct objects_op *op = (struct objects_op *)batch;
 
 		batch->result = op->run(objects, op);
-		has_file = has_file || (op->has_file && batch->result == 0);
 		error = batch->result < 0 ? batch->result : 0;
 	}
 	if (error == 0)
 		error = remove_told(objects, &told);
-	if (error == 0 && has_file && fsync(objects->files_fd) < 0)
-		error = -errno;
 	if (error == 0)
 		error = objects_step(objects, WRITE_COMMIT);
 	if (error == 0)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define CONNECTION_MEMORY (128u << 10)
+#define CONNECTION_MEMORY (64u << 10)
 #define THREAD_STACK (512u << 10)
 /* A body that is refused is read so far, that its sender hears the answer; then the connection is closed. */
 #define DISCARD_MAX (64ull << 20)

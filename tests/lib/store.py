@@ -49,7 +49,9 @@ class Store(Daemon):
                 "SELECT file FROM object WHERE parts = 0 UNION ALL SELECT file FROM part")}
         finally:
             database.close()
-        return rows, named, set(os.listdir(os.path.join(self.state, "objects", "files")))
+        folder = os.path.join(self.state, "objects", "files")
+        # Empty ones are made in advance.
+        return rows, named, {f for f in os.listdir(folder) if f in named or os.path.getsize(os.path.join(folder, f)) > 0}
 
 
 def bucket(store, name):
