@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIBEXEC "/libexec/dayfly"
+#define LIBEXEC "libexec/dayfly"
 
 /* The directory of this executable, NULL with errno set. */
 static char *own_directory(void)
@@ -29,13 +29,12 @@ static char *own_directory(void)
 /* The other directory of an installed dayfly: PREFIX/bin from PREFIX/libexec/dayfly, and the other way round. */
 static char *other_directory(const char *own)
 {
-	size_t length = strlen(own), tail = sizeof(LIBEXEC) - 1;
 	DF_FREE char *prefix = NULL;
 
-	if (length >= tail && strcmp(own + length - tail, LIBEXEC) == 0)
-		return df_format("%.*s/bin", (int)(length - tail), own);
+	if (df_ends_with(own, "/" LIBEXEC))
+		return df_format("%.*sbin", (int)(strlen(own) - strlen(LIBEXEC)), own);
 	prefix = df_dir_name(own);
-	return prefix ? df_path_join(prefix, LIBEXEC + 1) : NULL;
+	return prefix ? df_path_join(prefix, LIBEXEC) : NULL;
 }
 
 char *df_place_program(const char *name)

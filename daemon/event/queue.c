@@ -101,7 +101,7 @@ static void apply(struct queue *queue, const struct store_op *op)
 		break;
 	case STORE_PURGE:
 		apply_purge(queue, op->function);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case STORE_DONE:
 	case STORE_DELETE:
 	case STORE_SWEEP:

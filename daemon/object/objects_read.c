@@ -28,8 +28,8 @@ const char *const objects_read_sql[OBJECTS_READS] = {
 		"SELECT id, begun_ms, key, checksum_kind, checksum_whole, headers, tags"
 		" FROM upload WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND key >= ?4 AND key < ?5"
 		" ORDER BY key, id LIMIT ?6",
-	[READ_OUTBOX] = "SELECT id, function, request_id, target, attributes, body FROM outbox"
-			" WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[READ_OUTBOX] = ("SELECT id, function, request_id, target, attributes, body FROM outbox"
+			 " WHERE id > ?1 ORDER BY id LIMIT ?2"),
 };
 
 struct objects_reader *objects_take_reader(struct objects *objects)
