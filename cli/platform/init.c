@@ -158,19 +158,47 @@ static int try_features(const struct watcher *w, struct manifest *m, uint32_t fe
 	return watch_freeze(w, m, &found->frozen, err);
 }
 
+static uint32_t every_feature(void)
+{
+	uint32_t all = 0;
+
+	for (uint32_t i = 0; manifest_feature_names[i]; i++)
+		all |= 1u << i;
+	return all;
+}
+
+/* A server has not answered anything yet: what it answers with all features is the measure. */
+static int watch_server(const struct watcher *w, struct manifest *m, struct findings *found,
+	struct df_err *err)
+{
+	int status;
+
+	m->wait_point = MANIFEST_WAIT_HTTP;
+	m->port = found->watched.port;
+	status = try_features(w, m, every_feature(), found, err);
+	if (status)
+		return status;
+	df_child_result_deinit(&found->watched.result);
+	found->watched.result = found->frozen.result;
+	found->frozen.result = (struct df_child_result){0};
+	return 0;
+}
+
 /* The features that are enough. What differs with all of them differs by itself (a time, a random number). */
 static int watch_features(const struct watcher *w, struct manifest *m, struct findings *found,
 	struct df_err *err)
 {
 	uint32_t needs = found->watched.needs, tries = found->watched.tries & ~needs;
+	/* What a server uses for a request, nobody has seen. */
+	uint32_t more = found->watched.port ? every_feature() : needs | tries;
 	int status = try_features(w, m, needs, found, err);
 
 	if (!status && watch_same(&found->frozen.result, &found->watched.result)) {
 		found->spared = tries;
 		return 0;
 	}
-	if (tries || status)
-		status = try_features(w, m, needs | tries, found, err);
+	if (more != needs || status)
+		status = try_features(w, m, more, found, err);
 	found->differs = !status && !watch_same(&found->frozen.result, &found->watched.result);
 	return status;
 }
@@ -298,6 +326,8 @@ static const char *wait_comment(enum manifest_wait wait)
 	switch (wait) {
 	case MANIFEST_WAIT_STDIO:
 		return "Frozen where it first reads standard input.";
+	case MANIFEST_WAIT_HTTP:
+		return "A server: frozen where it waits for a connection.";
 	case MANIFEST_WAIT_SDK:
 		return "Frozen where it calls df_next_event().";
 	default:
@@ -321,6 +351,8 @@ static void write_manifest(struct df_str *text, const struct manifest *m,
 	manifest_write_key(m, "timeout", text);
 	df_str_addf(text, "\n# %s\n", wait_comment(found->frozen.wait_point));
 	manifest_write_key(m, "wait_point", text);
+	if (m->wait_point == MANIFEST_WAIT_HTTP)
+		manifest_write_key(m, "port", text);
 	if (m->rehearse) {
 		df_str_add(text, "\n# A typical event: it is rehearsed before freezing.\n");
 		manifest_write_key(m, "rehearse", text);
@@ -391,6 +423,8 @@ static int look(const struct watcher *w, struct manifest *m, struct findings *fo
 
 	m->features |= MANIFEST_NET; /* the one that is off unless it is named */
 	status = watch_files(w, m, found, err);
+	if (!status && found->watched.port)
+		status = watch_server(w, m, found, err);
 	if (!status)
 		status = watch_features(w, m, found, err);
 	if (status)

@@ -105,6 +105,8 @@ static int read_line(struct watched *watched, char *line)
 		watched->lacks_fork = true;
 	else if (strcmp(line, "missing") == 0)
 		return add_missing(watched, value);
+	else if (strcmp(line, "listens") == 0)
+		watched->port = (unsigned int)strtoul(value, NULL, 10);
 	else if (strcmp(line, "memory") == 0)
 		watched->memory_bytes = strtoull(value, NULL, 10);
 	else if (strcmp(line, "touched") == 0)
@@ -238,9 +240,10 @@ static enum manifest_wait wait_point_of(const struct df_child_result *result)
 {
 	json_t *json = json_loadb(df_str_text(&result->output), result->output.length, 0, NULL);
 	const char *at = member_text(json, "at");
-	enum manifest_wait wait = strcmp(at, "read(0)") == 0 ? MANIFEST_WAIT_STDIO
-		: strcmp(at, "df_next_event()") == 0         ? MANIFEST_WAIT_SDK
-							     : MANIFEST_WAIT_ANY;
+	enum manifest_wait wait = strcmp(at, "read(0)") == 0   ? MANIFEST_WAIT_STDIO
+		: strcmp(at, "df_next_event()") == 0           ? MANIFEST_WAIT_SDK
+		: strcmp(at, "the wait for a connection") == 0 ? MANIFEST_WAIT_HTTP
+							       : MANIFEST_WAIT_ANY;
 
 	json_decref(json);
 	return wait;
@@ -250,12 +253,21 @@ int watch_freeze(const struct watcher *w, const struct manifest *m, struct froze
 	struct df_err *err)
 {
 	DF_FREE char *snapshot = file_of(w, "snapshot");
+	DF_FREE char *port = df_format("--http=%llu", (unsigned long long)m->port);
 	const char *first[] = {"dayfly", "freeze", "--json", "-o", snapshot, "--boot-limit",
-		w->limit, w->event ? "--event" : NULL, w->event, NULL};
+		w->limit, NULL, NULL, NULL, NULL};
+	size_t count = 7;
 	char *thaw[] = {"dayfly", "thaw", snapshot, "--wall", (char *)w->limit, NULL};
-	char **words = snapshot ? describe_words(m, first) : NULL;
+	char **words;
 	int status;
 
+	if (m->wait_point == MANIFEST_WAIT_HTTP)
+		first[count++] = port;
+	if (w->event) {
+		first[count++] = "--event";
+		first[count++] = w->event;
+	}
+	words = snapshot && port ? describe_words(m, first) : NULL;
 	*frozen = (struct frozen){.wait_point = MANIFEST_WAIT_ANY};
 	if (!words)
 		return out_of_memory(err);

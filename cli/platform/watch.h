@@ -23,6 +23,7 @@ struct watched {
 	bool lacks_fork;
 	char **missing; /* paths that it looked for in vain, absolute ones and others */
 	size_t missing_count, missing_capacity;
+	unsigned int port; /* on which it listens, 0: it does not; it was ended there */
 	uint64_t memory_bytes, touched_bytes, took_ns;
 	struct df_child_result result; /* its exit status and what it wrote */
 };
@@ -41,7 +42,7 @@ int watch_run(const struct watcher *w, const struct manifest *m, struct watched 
 	struct df_err *err) __attribute__((warn_unused_result));
 void watched_deinit(struct watched *watched);
 
-/* Freezes it and has the event answered. frozen->result is the caller's to deinit, in any case. */
+/* Freezes it, at the manifest's wait point if that is http, and has the event answered. frozen->result is the caller's to deinit, in any case. */
 int watch_freeze(const struct watcher *w, const struct manifest *m, struct frozen *frozen,
 	struct df_err *err) __attribute__((warn_unused_result));
 

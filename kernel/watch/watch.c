@@ -7,6 +7,7 @@
  *	tries FEATURE	a call of it was made that programs make at each start and mostly do without
  *	lacks FEATURE	the same as needs, of one that there is not; "lacks fork": a process of its own
  *	missing PATH	was looked for and not found; a relative path begins at the first working directory
+ *	listens PORT	it is a server. It is ended where it waits next: no connection will come
  *
  * Which call belongs to which feature stands in sys/calls.def. That table does not know `tmp`: its calls are those of `files`,
  * and it is needed when they change something.
@@ -15,6 +16,7 @@
 #include <kernel/core/feature.h>
 #include <kernel/core/file.h>
 #include <kernel/core/hypercall.h>
+#include <kernel/core/program.h>
 #include <kernel/core/thread.h>
 #include <kernel/mm/user.h>
 #include <kernel/sys/table.h>
@@ -23,6 +25,8 @@
 
 #define ARGUMENTS 6
 #define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
 #define PATH_BYTES 1024
 #define SEEN 512 /* places in which paths that were told are remembered */
 
@@ -42,6 +46,8 @@ static const struct row {
 static uint32_t needed, tried; /* bit n: told of feature n */
 static bool fork_told, moved; /* moved: the working directory is not the first one any more */
 static uint32_t seen[SEEN]; /* hashes; 0: free */
+static unsigned bound_port; /* the last one that was bound, 0: none */
+static bool listens;
 
 static void tell(const char *what, const char *name)
 {
@@ -214,15 +220,56 @@ static void look_at_features(unsigned nr, const uint64_t *arg, int64_t result)
 		moved = true;
 }
 
+/* --- servers --- */
+
+static void look_at_server(unsigned nr, const uint64_t *arg)
+{
+	uint8_t address[4]; /* family, port */
+	char port[8];
+
+	if (nr == __NR_bind && !user_copy_from(address, (const void *)arg[1], sizeof(address)) &&
+		(address[0] == AF_INET || address[0] == AF_INET6))
+		bound_port = (unsigned)address[2] << 8 | address[3];
+	if (nr != __NR_listen || !bound_port || listens)
+		return;
+	listens = true;
+	ksnprintf(port, sizeof(port), "%u", bound_port);
+	tell("listens", port);
+}
+
+static bool waits(unsigned nr)
+{
+	switch (nr) {
+	case __NR_accept:
+	case __NR_accept4:
+	case __NR_poll:
+	case __NR_ppoll:
+	case __NR_select:
+	case __NR_pselect6:
+	case __NR_epoll_wait:
+	case __NR_epoll_pwait:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int64_t watched_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
 	const uint64_t arg[ARGUMENTS] = {a, b, c, d, e, f};
 	unsigned nr = (uint32_t)current->frame->orig_rax;
-	int64_t result = table_get()[nr](a, b, c, d, e, f);
+	int64_t result;
 
+	if (listens && waits(nr)) {
+		look_at_features(nr, arg, 0);
+		program_exit(0, 0);
+	}
+	result = table_get()[nr](a, b, c, d, e, f);
 	if (nr >= array_size(rows))
 		return result;
 	look_at_features(nr, arg, result);
+	if (result >= 0)
+		look_at_server(nr, arg);
 	if (result == -ENOENT)
 		look_at_paths(&rows[nr], arg);
 	return result;
