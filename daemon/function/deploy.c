@@ -490,8 +490,7 @@ static int freeze_copy(struct function *copy, const struct function *pending, st
 		return df_err_set(err, error, "taking the image %s failed: %s", pending->root_path,
 			df_errno_text(error));
 	copy->code_bytes = pending->code_bytes;
-	free(copy->config->frozen);
-	copy->config->frozen = reuse_key(&deploying.settings, &deployment);
+	name_frozen(&deployment);
 	error = freeze(copy, &deployment, err);
 	return error ? error : sync_directory();
 }
