@@ -84,6 +84,7 @@ fuzz: deps-test
 soak: deps-test build
 	@tests/hostile/soak
 	@$(BUILD)/tests/queue/queue-kill 1000
+	@S3_KILLS=30 timeout 900 tests/e2e/s3-events killed
 
 .PHONY: soak-platform
 soak-platform: deps-test build
@@ -118,7 +119,7 @@ help:
 	@echo 'check-svm  the guest tests on AMD-V, emulated (part of check)'
 	@echo 'bench      measures, prints a table, writes $(BUILD)/bench.json'
 	@echo 'fuzz       every fuzz target for a short while (FUZZ_SECONDS=30 each)'
-	@echo 'soak       10,000 events for each way to leave something for the next one (SOAK_EVENTS=10000), 1,000 kills of the queue'
+	@echo 'soak       10,000 events for each way to leave something for the next one (SOAK_EVENTS=10000), 1,000 kills of the queue, 30 of the object store'
 	@echo 'check-tsan the daemon under ThreadSanitizer; check-asan: under AddressSanitizer and UBSan'
 	@echo 'soak-platform  200,000 events over 20 functions while they are redeployed and monitors killed (SOAK_EVENTS, SOAK_KILLS)'
 	@echo 'lint       format, clang-tidy and cppcheck'
