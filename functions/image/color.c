@@ -3,9 +3,13 @@
 #include "functions/image/color.h"
 
 #include <lcms2.h>
+#include <math.h>
 #include <string.h>
 
 #define PROFILE_MAX (4u << 20)
+/* Less than half a step of 8 bits, in light and in XYZ. */
+#define CURVE_NEAR 0.0015f
+#define XYZ_NEAR 0.0015
 #define FLAGS cmsFLAGS_COPY_ALPHA
 
 static cmsHPROFILE srgb;
@@ -32,6 +36,38 @@ static cmsHPROFILE open_profile(struct span icc, cmsColorSpaceSignature space)
 		return NULL;
 	profile = cmsOpenProfileFromMem(icc.bytes, (cmsUInt32Number)icc.length);
 	return profile && cmsGetColorSpace(profile) == space ? profile : NULL;
+}
+
+static bool same_primary(cmsHPROFILE profile, cmsTagSignature tag)
+{
+	const cmsCIEXYZ *a = cmsReadTag(profile, tag), *b = cmsReadTag(srgb, tag);
+
+	return a && b && fabs(a->X - b->X) < XYZ_NEAR && fabs(a->Y - b->Y) < XYZ_NEAR &&
+		fabs(a->Z - b->Z) < XYZ_NEAR;
+}
+
+static bool same_curve(cmsHPROFILE profile, cmsTagSignature tag)
+{
+	const cmsToneCurve *a = cmsReadTag(profile, tag), *b = cmsReadTag(srgb, tag);
+
+	for (unsigned i = 0; a && b && i <= 32; i++) {
+		float v = (float)i / 32;
+
+		if (fabsf(cmsEvalToneCurveFloat(a, v) - cmsEvalToneCurveFloat(b, v)) > CURVE_NEAR)
+			return false;
+	}
+	return a && b;
+}
+
+/* Most profiles are sRGB's. To make a transformation takes longer than a thumbnail's pixels do. */
+static bool is_srgb(cmsHPROFILE profile)
+{
+	return profile && cmsIsMatrixShaper(profile) &&
+		same_primary(profile, cmsSigRedColorantTag) &&
+		same_primary(profile, cmsSigGreenColorantTag) &&
+		same_primary(profile, cmsSigBlueColorantTag) &&
+		same_curve(profile, cmsSigRedTRCTag) && same_curve(profile, cmsSigGreenTRCTag) &&
+		same_curve(profile, cmsSigBlueTRCTag);
 }
 
 /* For the eye: relative colours, unless the profile's maker has a better rendering. */
@@ -87,6 +123,8 @@ bool color_to_srgb(struct picture *picture, struct span icc, bool gray)
 			0);
 		return t && gray_to_srgb(picture, t);
 	}
+	if (is_srgb(profile))
+		return true;
 	t = transform(profile, TYPE_RGBA_8);
 	if (!t)
 		return false;
