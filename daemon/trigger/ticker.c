@@ -261,22 +261,22 @@ static int load_clock(struct ticking *s, struct df_err *err)
 static int start(struct trigger *trigger, struct df_err *err)
 {
 	struct ticking *s = calloc(1, sizeof(*s));
-	int error = s ? make_schedule(trigger->settings, &s->schedule, err)
-		      : df_err_set(err, -ENOMEM, "out of memory");
+	int error;
 
-	if (!error) {
-		s->trigger = trigger;
-		trigger->state = s;
+	if (!s)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	s->trigger = trigger;
+	error = make_schedule(trigger->settings, &s->schedule, err);
+	if (!error)
 		error = read_missed(trigger->settings, &s->missed, err);
-	}
 	if (!error)
 		error = load_clock(s, err);
 	if (error) {
-		if (s)
-			schedule_deinit(&s->schedule);
+		schedule_deinit(&s->schedule);
 		free(s);
 		return error;
 	}
+	trigger->state = s;
 	pthread_mutex_lock(&ticker.lock);
 	LIST_INSERT_HEAD(&ticker.all, s, link);
 	pthread_cond_signal(&ticker.changed);

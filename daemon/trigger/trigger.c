@@ -89,7 +89,7 @@ static char *owner_of(const char *function, const struct trigger_kind *kind, con
 /* Two that look at the same thing would share what they remember. */
 static int check_twice(const json_t *list, size_t index, struct df_err *err)
 {
-	const json_t *settings;
+	const json_t *settings = NULL;
 	const struct trigger_kind *kind = take_apart(json_array_get(list, index), &settings, err);
 	DF_FREE char *owner = owner_of("", kind, settings);
 
@@ -119,7 +119,7 @@ int triggers_check(const json_t *list, struct df_err *err)
 	json_array_foreach((json_t *)list, index, item)
 	{
 		struct df_err why = {0};
-		const json_t *settings;
+		const json_t *settings = NULL;
 		const struct trigger_kind *kind = take_apart(item, &settings, &why);
 		int error = kind ? kind->check(settings, &why) : why.code;
 
@@ -138,7 +138,7 @@ int triggers_prepare(const struct function_config *function, struct df_err *err)
 
 	json_array_foreach(function->triggers, index, item)
 	{
-		const json_t *settings;
+		const json_t *settings = NULL;
 		const struct trigger_kind *kind = take_apart(item, &settings, err);
 		int error = kind ? kind->prepare(function, settings, err) : -EINVAL;
 
@@ -336,7 +336,7 @@ static void stop_taken(struct trigger_list *taken, bool standing)
 static void start_one(const struct function *function, const json_t *item)
 {
 	struct df_err err = {0};
-	const json_t *settings;
+	const json_t *settings = NULL;
 	const struct trigger_kind *kind = take_apart(item, &settings, &err);
 	struct trigger *t = kind ? trigger_new(function, kind, settings) : NULL;
 
@@ -366,7 +366,7 @@ static bool has_owner(const struct function *function, const char *owner)
 		return false;
 	json_array_foreach(function->config->triggers, index, item)
 	{
-		const json_t *settings;
+		const json_t *settings = NULL;
 		const struct trigger_kind *kind = take_apart(item, &settings, NULL);
 		DF_FREE char *own = kind ? owner_of(function->config->name, kind, settings) : NULL;
 
@@ -441,7 +441,7 @@ int triggers_init(struct df_err *err)
 	if (!error)
 		error = directory_init(err);
 	pthread_mutex_lock(&triggers.changing);
-	for (size_t i = 0; !error && list[i]; i++) {
+	for (size_t i = 0; list && !error && list[i]; i++) {
 		if (strcmp(list[i]->version, FUNCTION_LATEST) == 0)
 			start_all(list[i]);
 	}
