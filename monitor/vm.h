@@ -35,6 +35,8 @@ struct vm {
 	const char *program; /* its path, for messages */
 	int kvm_fd, vm_fd, vcpu_fd;
 	int root_fd;
+	int watch_fd; /* options.watch (watch.c); -1: none */
+	unsigned watch_room; /* bytes that may be written to it yet */
 	uint64_t root_bytes;
 	struct kvm_run *run;
 	uint64_t xcr0;
@@ -53,18 +55,14 @@ struct vm {
 	/* A guest that is frozen, and thawed for events (DF_BOOT_EVENTS). */
 	bool has_events; /* its streams are windows, not ours */
 	bool frozen; /* memory is put back after each event */
-	uint64_t boot_log_bytes; /* standard error until it asked to be frozen */
+	bool warm; /* DF_CALL_NEXT is allowed */
+	bool waits; /* the guest stands behind that call */
 	uint32_t wait_point; /* enum df_wait_point: it stands there; 0: it does not */
+	uint64_t boot_log_bytes; /* standard error until it asked to be frozen */
 	uint64_t clock_mult; /* df_time.mult of this host */
 	uint64_t clock_ahead_ns; /* how far our CLOCK_MONOTONIC is ahead of the guest's */
 	struct written *written; /* what to put back, or NULL */
-	bool warm; /* DF_CALL_NEXT is allowed */
-	bool waits; /* the guest stands behind that call */
 	int (*thawed)(struct vm *vm); /* DF_CALL_THAWED, or NULL: not expected */
-
-	/* options.watch (watch.c) */
-	int watch_fd; /* -1: none */
-	unsigned watch_room; /* bytes that may be written to it yet */
 
 	/* Result. */
 	bool ended;

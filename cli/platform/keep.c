@@ -209,7 +209,7 @@ int keep_add(struct kept *kept, const struct manifest *m, const struct program_o
 {
 	DF_FREE char *features = feature_text(options);
 	DF_STR struct df_str text = DF_STR_EMPTY;
-	struct kernel_file kernel;
+	struct kernel_file kernel = {0};
 	struct image_add what = {.root_may_change = may_change(options), .features = features};
 	int status;
 
