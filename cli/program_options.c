@@ -250,7 +250,8 @@ const struct flag program_flags[] = {
 	{"--file", "HOST[:GUEST]", "add a file or directory to the guest's root", set_file},
 	{"--root", "DIR|FILE", "use a prepared directory or EROFS image as the root", set_root},
 	{"--workdir", "DIR", "working directory in the guest (default /)", set_workdir},
-	{"--feature", "NAME", "give the kernel a feature (default: all of them)", set_feature},
-	{"--no-feature", "NAME", "leave out files, tmp, tasks, events or signals", set_no_feature},
+	{"--feature", "NAME", "give the kernel a feature (default: all but net)", set_feature},
+	{"--no-feature", "NAME", "leave out files, tmp, tasks, events, signals or net",
+		set_no_feature},
 	{0},
 };

@@ -303,6 +303,11 @@ static int store_control(struct message *m, struct control_out *o)
 
 /* --- the calls --- */
 
+static size_t at_most(size_t n, size_t most)
+{
+	return min(n, most);
+}
+
 static int find(int fd, struct file **f, struct socket **s)
 {
 	*f = fd_get(fd);
@@ -323,7 +328,7 @@ static void set_flags(struct message *m, const struct file *f, unsigned flags)
 
 int64_t sys_sendto(int fd, void *buf, size_t n, unsigned flags, gva_t address, unsigned bytes)
 {
-	struct iovec v = {buf, min(n, (size_t)MOVE_MAX)};
+	struct iovec v = {buf, at_most(n, MOVE_MAX)};
 	struct message m = {.iov = &v, .count = 1, .bytes = v.bytes};
 	struct socket *s;
 	struct file *f;
@@ -344,7 +349,7 @@ int64_t sys_sendto(int fd, void *buf, size_t n, unsigned flags, gva_t address, u
 
 int64_t sys_recvfrom(int fd, void *buf, size_t n, unsigned flags, gva_t address, gva_t length)
 {
-	struct iovec v = {buf, min(n, (size_t)MOVE_MAX)};
+	struct iovec v = {buf, at_most(n, MOVE_MAX)};
 	struct message m = {.iov = &v, .count = 1, .bytes = v.bytes};
 	struct socket *s;
 	struct file *f;

@@ -245,7 +245,8 @@ static void release(struct socket *s)
 		struct unix_socket *w = list_entry(u->waiting.next, struct unix_socket, place);
 
 		list_del(&w->place);
-		w->peer->s.error = ECONNRESET;
+		if (w->peer)
+			w->peer->s.error = ECONNRESET;
 		w->s.ops->release(&w->s);
 	}
 	leave(u, !list_empty(&u->in));
