@@ -13,9 +13,9 @@
 
 struct sample {
 	const char *answer;
-	unsigned status; /* 0: bad */
-	const char *body, *headers;
+	unsigned status;
 	bool no_body;
+	const char *body, *headers;
 };
 
 static char headers[1024], body[1024];
@@ -55,22 +55,22 @@ static void read_answer(const struct sample *s, size_t step)
 static void answers(void **state)
 {
 	static const struct sample samples[] = {
-		{OK "Content-Length: 5\r\n\r\nhello", 200, "hello", "", false},
-		{OK "Content-Length: 5\r\n\r\nhello more", 200, "hello", "", false},
-		{OK "content-length: 0\r\nA: b\r\n\r\n", 200, "", "A=b,", false},
-		{OK "\r\nuntil the end", 200, "until the end", "", false},
-		{"HTTP/1.0 404 Not Found\r\n\r\nno", 404, "no", "", false},
-		{"HTTP/1.1 200\r\n\r\nx", 200, "x", "", false},
-		{"HTTP/1.1 204 No Content\r\n\r\n", 204, "", "", false},
-		{"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, "", "", false},
-		{OK "Content-Length: 5\r\n\r\n", 200, "", "", true},
-		{"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" OK "Content-Length: 1\r\n\r\nz", 200, "z",
-			"", false},
+		{OK "Content-Length: 5\r\n\r\nhello", 200, false, "hello", ""},
+		{OK "Content-Length: 5\r\n\r\nhello more", 200, false, "hello", ""},
+		{OK "content-length: 0\r\nA: b\r\n\r\n", 200, false, "", "A=b,"},
+		{OK "\r\nuntil the end", 200, false, "until the end", ""},
+		{"HTTP/1.0 404 Not Found\r\n\r\nno", 404, false, "no", ""},
+		{"HTTP/1.1 200\r\n\r\nx", 200, false, "x", ""},
+		{"HTTP/1.1 204 No Content\r\n\r\n", 204, false, "", ""},
+		{"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, false, "", ""},
+		{OK "Content-Length: 5\r\n\r\n", 200, true, "", ""},
+		{"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" OK "Content-Length: 1\r\n\r\nz", 200,
+			false, "z", ""},
 		{OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=1\r\n0123456789\r\n0\r\nT: x\r\n\r\n",
-			200, "abc0123456789", "", false},
+			200, false, "abc0123456789", ""},
 		{OK "A:  b \t\r\nSet-Cookie: 1\r\nSet-Cookie: 2\r\nConnection: close\r\n\r\n", 200,
-			"", "A=b,Set-Cookie=1,Set-Cookie=2,", false},
-		{"HTTP/1.1 200 OK\nContent-Length: 1\n\nx", 200, "x", "", false},
+			false, "", "A=b,Set-Cookie=1,Set-Cookie=2,"},
+		{"HTTP/1.1 200 OK\nContent-Length: 1\n\nx", 200, false, "x", ""},
 	};
 
 	(void)state;

@@ -272,7 +272,9 @@ static uint64_t queued(struct socket *s)
 {
 	struct udp_socket *u = udp_of(s);
 
-	return list_empty(&u->in) ? 0 : list_entry(u->in.next, struct datagram, node)->p->tot_len;
+	const struct datagram *first = list_entry(u->in.next, struct datagram, node);
+
+	return list_empty(&u->in) ? 0 : first->p->tot_len;
 }
 
 static void release(struct socket *s)
