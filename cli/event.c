@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Freezing programs and having events answered: see event.h. */
 #include "cli/event.h"
+#include "cli/progress.h"
 
 #include "host/cleanup.h"
 #include "host/outcome.h"
@@ -250,7 +251,10 @@ int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, 
 		return status;
 	/* It keeps the limits of boot and rehearsal itself; there may be none. */
 	memset(ready, 0, sizeof(*ready));
-	if (df_monitor_receive(&monitor, DF_MONITOR_NO_LIMIT, ready, err))
+	progress_begin("freezing", freezing->program->typed);
+	status = df_monitor_receive(&monitor, DF_MONITOR_NO_LIMIT, ready, err);
+	progress_end();
+	if (status)
 		status = explain_refusal(ready, err);
 	/* What the program said before it was frozen, also if it was not. */
 	if (err->code != -EPROTO)

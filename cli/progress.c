@@ -14,6 +14,7 @@ static struct {
 	pthread_cond_t ended;
 	pthread_t thread;
 	const char *what, *whom;
+	unsigned int depth;
 	bool runs;
 	/* protected by lock: */
 	bool over;
@@ -48,7 +49,7 @@ static void *tell(void *unused)
 
 void progress_begin(const char *what, const char *whom)
 {
-	if (progress.runs || !isatty(STDERR_FILENO))
+	if (progress.depth++ || !isatty(STDERR_FILENO))
 		return;
 	progress.what = what;
 	progress.whom = whom;
@@ -58,7 +59,7 @@ void progress_begin(const char *what, const char *whom)
 
 void progress_end(void)
 {
-	if (!progress.runs)
+	if (--progress.depth || !progress.runs)
 		return;
 	pthread_mutex_lock(&progress.lock);
 	progress.over = true;

@@ -12,6 +12,7 @@
 #include "cli/platform/watch.h"
 
 #include "cli/event.h"
+#include "cli/progress.h"
 #include "host/cleanup.h"
 #include "host/path.h"
 #include "host/write.h"
@@ -444,8 +445,10 @@ static int init(const struct init_options *how, struct manifest *m, struct df_er
 	DF_STR struct df_str text = DF_STR_EMPTY;
 	int status = watch_init(&w, err);
 
+	progress_begin("watching", m->command.items[0]);
 	if (!status)
 		status = look(&w, m, &found, err);
+	progress_end();
 	watch_deinit(&w);
 	if (!status) {
 		write_manifest(&text, m, &found);

@@ -3,6 +3,7 @@
 #include "cli/platform/stored.h"
 
 #include "cli/platform/platform.h"
+#include "cli/progress.h"
 #include "host/cleanup.h"
 #include "host/path.h"
 #include "image/import.h"
@@ -80,8 +81,12 @@ static int unpack(const char *source, const char *reference, const char *root, s
 	const struct import_request request = {
 		.source = source, .reference = reference, .target = root};
 	struct import_result result;
+	int error;
 
-	if (import_unpack(&request, m, &result, err))
+	progress_begin("unpacking", source);
+	error = import_unpack(&request, m, &result, err);
+	progress_end();
+	if (error)
 		return CLI_FAILED;
 	if (result.skipped)
 		fprintf(stderr, "dayfly: %llu device%s, pipe%s or socket%s of the image left out\n",
