@@ -35,6 +35,7 @@ struct directory {
 	GPtrArray *gone; /* names whose marks are to be removed */
 	GHashTable *
 		young; /* names that are to be looked at in DIRECTORY_YOUNG_MS; the value: was it said that they are complete? */
+	bool full; /* no event can be put just now: nothing is tried until the next scan */
 	bool again; /* something could not be taken yet, and nobody will say when it can be */
 };
 

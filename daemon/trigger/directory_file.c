@@ -268,7 +268,7 @@ static void take_file(struct directory *d, int fd, const char *name, const struc
 		refuse(d, name, stamp, err.text);
 	} else {
 		trigger_problem(d->trigger, err.text);
-		d->again = true;
+		d->full = d->again = true;
 	}
 }
 
@@ -295,6 +295,10 @@ void directory_take(struct directory *d, const char *name, bool complete)
 
 	if (!directory_name_ok(name, d->pattern))
 		return;
+	if (d->full) {
+		d->again = true;
+		return;
+	}
 	directory_flush(d);
 	fd = open_by_rules(d->fd, name, O_NONBLOCK | O_NOCTTY, RESOLVE_BENEATH);
 	if (fd == -EACCES || fd == -EPERM) {
@@ -360,8 +364,10 @@ void directory_scan(struct directory *d)
 		return;
 	}
 	(void)df_take_fd(&fd);
+	d->full = false;
 	(void)g_hash_table_foreach_remove(d->seen, is_gone, d);
 	directory_flush(d);
-	while (!__atomic_load_n(d->stopping, __ATOMIC_RELAXED) && (entry = readdir(dir)))
+	while (!__atomic_load_n(d->stopping, __ATOMIC_RELAXED) && !d->full &&
+		(entry = readdir(dir)))
 		directory_take(d, entry->d_name, false);
 }
