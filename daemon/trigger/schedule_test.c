@@ -183,7 +183,7 @@ static void test_due(void **state)
 
 	(void)state;
 	assert_int_equal(schedule_init(&s, 1000, NULL, NULL, NULL), 0);
-	for (int missed = SCHEDULE_SKIP; missed <= SCHEDULE_ALL; missed++) {
+	for (enum schedule_missed missed = SCHEDULE_SKIP; missed <= SCHEDULE_ALL; missed++) {
 		struct schedule_clock clock = {.last_ms = start, .looked_ms = start};
 		const size_t made_up[] = {0, 1, 5};
 
