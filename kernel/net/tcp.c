@@ -5,6 +5,7 @@
 
 #define IPPROTO_TCP 6
 #define SOL_SOCKET 1
+#define TIME_WAITS_MAX 64
 #define TAKE_MAX 0xffffu /* lwIP counts in 16 bits what it is told was taken */
 
 /* Options, as linux/tcp.h has them (which lwIP's headers do not go with). */
@@ -433,6 +434,18 @@ static int shutdown(struct socket *s, unsigned down)
 	return 0;
 }
 
+/* Connections in TIME-WAIT guard against packets that are late, of which there are few over loopback; lwIP looks at
+ * all of them for each packet. The latest are the first in its list. */
+static void forget_old(void)
+{
+	struct tcp_pcb *p = tcp_tw_pcbs;
+
+	for (int n = 1; p && n < TIME_WAITS_MAX; n++)
+		p = p->next;
+	while (p && p->next)
+		tcp_abort(p->next);
+}
+
 static void release(struct socket *s)
 {
 	struct tcp_socket *t = tcp_of(s);
@@ -449,6 +462,7 @@ static void release(struct socket *s)
 	tcp_drop_input(t);
 	socket_end(s);
 	stack_run();
+	forget_old();
 }
 
 /* --- options --- */

@@ -229,6 +229,7 @@ static int64_t receive(struct socket *s, struct message *m)
 		return s->down & DOWN_READ ? 0 : -EAGAIN;
 	}
 	d = list_entry(u->in.next, struct datagram, node);
+	bytes = d->p->tot_len;
 	for (const struct pbuf *p = d->p; p && left; p = p->next) {
 		size_t n = min(left, (size_t)p->len);
 
@@ -236,7 +237,6 @@ static int64_t receive(struct socket *s, struct message *m)
 			return -EFAULT;
 		left -= n;
 	}
-	bytes = d->p->tot_len;
 	if (bytes > m->bytes)
 		m->out_flags |= MSG_TRUNC;
 	inet_to_address(s, &d->from, &m->address);
