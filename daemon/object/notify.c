@@ -4,6 +4,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/event/async.h"
+#include "daemon/http/faces.h"
 #include "daemon/log.h"
 #include "daemon/trigger/trigger.h"
 #include "host/array.h"
@@ -301,6 +302,21 @@ static int make_events(void *user, uint64_t sequence, const struct objects_info 
 
 /* --- a change --- */
 
+/* A bucket's configuration outlives the functions that it names; what is for those that are gone is nobody's. */
+static bool is_there(const struct notify_subscription *s)
+{
+	char name[FUNCTION_NAME_MAX + 1], qualifier[129] = "";
+	struct function *function;
+
+	if (s->trigger)
+		return true;
+	if (!face_name(s->function, strlen(s->function), name, qualifier))
+		return false;
+	function = registry_find(name, *qualifier ? qualifier : NULL);
+	function_unref(function);
+	return function != NULL;
+}
+
 static int find_matches(struct notify_event *event, const struct notify_list *list)
 {
 	int error = 0;
@@ -308,7 +324,7 @@ static int find_matches(struct notify_event *event, const struct notify_list *li
 	for (size_t i = 0; i < list->count && error == 0; i++) {
 		const struct notify_subscription *s = &list->items[i];
 
-		if (!notify_fits(s, event->bucket, event->key, event->change))
+		if (!notify_fits(s, event->bucket, event->key, event->change) || !is_there(s))
 			continue;
 		error = notify_list_add(&event->matches, s);
 		if (s->trigger) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on the service and on buckets, and the table of all operations. */
+#include "daemon/object/notify.h"
 #include "daemon/object/s3.h"
 
 #include "host/cleanup.h"
@@ -101,8 +102,12 @@ enum MHD_Result s3_head_bucket(struct s3_request *r)
 
 enum MHD_Result s3_remove_bucket(struct s3_request *r)
 {
+	const struct notify_list nobody = {.count = 0};
 	int result = objects_remove_bucket(s3_objects(), r->target.bucket);
 
+	/* A bucket of the same name is another one. */
+	if (result == 0)
+		(void)!notify_set_bucket(r->target.bucket, &nobody, NULL);
 	return result ? s3_send_result(r, result) : s3_send_empty(r, 204);
 }
 
