@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -383,6 +384,70 @@ static void test_outbox(void **state)
 	assert_int_equal(count, 0);
 }
 
+/* --- many at once --- */
+
+#define THREADS 8
+#define ROUNDS 40
+
+static int count_listed(void *user, const char *key, size_t length, const struct objects_info *info)
+{
+	unsigned int *count = user;
+
+	assert_true(length > 0 && *key);
+	*count += info != NULL;
+	return 0;
+}
+
+static void *work_many(void *user)
+{
+	const struct objects_teller nobody = {.count = 0};
+	struct objects_told told;
+	struct objects_info info;
+	char key[32], text[32];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		unsigned int seen = 0;
+		bool more;
+		const struct objects_list list = {.prefix = "",
+			.delimiter = "",
+			.after = "",
+			.room = 1000,
+			.each = count_listed,
+			.user = &seen};
+
+		snprintf(key, sizeof(key), "%zu-%d", (size_t)user, i);
+		snprintf(text, sizeof(text), "text of %zu", (size_t)user);
+		assert_int_equal(put(key, text), 0);
+		assert_int_equal(put("shared", text), 0);
+		if (i % 2)
+			assert_int_equal(objects_remove(objects, "bucket", key, NULL, &nobody,
+						 &told),
+				0);
+		assert_int_equal(objects_find(objects, "bucket", "shared", &info), 0);
+		assert_int_equal(info.bytes, strlen(text));
+		objects_info_free(&info);
+		assert_int_equal(objects_list(objects, "bucket", &list, &more), 0);
+		assert_true(seen > 0);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct objects_gauges gauges;
+	pthread_t threads[THREADS];
+
+	(void)state;
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work_many, (void *)i), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	objects_gauges(objects, &gauges);
+	assert_int_equal(gauges.objects, THREADS * ROUNDS / 2 + 1);
+	assert_int_equal(gauges.bytes, gauges.objects * strlen("text of 0"));
+	assert_int_equal(count_files(), gauges.objects);
+}
+
 /* --- opening --- */
 
 static void test_strays(void **state)
@@ -442,6 +507,7 @@ int main(void)
 		CASE(test_uploads),
 		CASE(test_part_sizes),
 		CASE(test_outbox),
+		CASE(test_threads),
 		CASE(test_strays),
 		CASE(test_refused),
 	};
