@@ -81,6 +81,8 @@ static void print_running(const json_t *info)
 		member_text(info, "url"));
 	print_path(member_text(info, "state"));
 	printf(" · /dev/kvm %s\n", access("/dev/kvm", R_OK | W_OK) ? "cannot be used" : "ok");
+	if (*member_text(info, "objects"))
+		printf("object store (S3): %s\n", member_text(info, "objects"));
 }
 
 /* --- up --- */
@@ -208,6 +210,13 @@ static int read_line(int fd, char *line, size_t size)
 	return 0;
 }
 
+static bool has_more(int fd)
+{
+	struct pollfd look = {.fd = fd, .events = POLLIN};
+
+	return poll(&look, 1, 0) > 0 && look.revents & POLLIN;
+}
+
 /* The daemon's own words for why it ended: the first line of its log that is no JSON, else the last one. */
 static void add_last_words(const struct home *home, struct df_err *err)
 {
@@ -278,6 +287,9 @@ static int start(const struct home *home, const struct up_options *how, char **m
 			"dayflyd (process %d) does not serve after %d s; it goes on trying, its log is %s",
 			(int)pid, START_LIMIT_MS / 1000, home->log);
 	printf("%s\n", line);
+	/* What it says in the same breath: where the object store is. */
+	while (has_more(from) && read_line(from, line, sizeof(line)) == 0)
+		printf("%s\n", line);
 	check_kvm();
 	return CLI_OK;
 }

@@ -6,6 +6,7 @@
 #include "daemon/event/async.h"
 #include "daemon/function/deploy.h"
 #include "daemon/log.h"
+#include "daemon/object/s3.h"
 #include "daemon/metrics.h"
 #include "daemon/function/source.h"
 #include "daemon/state.h"
@@ -134,11 +135,12 @@ static enum MHD_Result show_info(struct request *request)
 
 	dispatch_gauges(&gauges);
 	return http_send_json(request, MHD_HTTP_OK,
-		json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:I}", "version", DAYFLY_VERSION,
-			"url", http_url(), "state", state_directory(), "pid", (int)getpid(),
-			"uptime_ms", (json_int_t)((clock_now_ns() - daemon_started_ns) / 1000000),
-			"processes", (int)gauges.processes, "instances", (int)gauges.instances,
-			"functions", (json_int_t)count_latest()));
+		json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:i, s:i, s:I}", "version",
+			DAYFLY_VERSION, "url", http_url(), "objects", s3_url(), "state",
+			state_directory(), "pid", (int)getpid(), "uptime_ms",
+			(json_int_t)((clock_now_ns() - daemon_started_ns) / 1000000), "processes",
+			(int)gauges.processes, "instances", (int)gauges.instances, "functions",
+			(json_int_t)count_latest()));
 }
 
 /* Lines of a log as the query wants them: after=POSITION or tail=COUNT, wait=MS. */
