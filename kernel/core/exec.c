@@ -32,6 +32,7 @@
 
 struct program program;
 struct fs_hooks fs_hooks;
+struct net_hooks net_hooks;
 
 /* One ELF file to load. */
 struct object {

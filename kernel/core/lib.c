@@ -95,6 +95,7 @@ static void put(struct out *o, char c)
 struct spec {
 	unsigned width, precision;
 	bool zero, left, has_precision;
+	bool capitals; /* of hexadecimal digits */
 };
 
 static void put_padded(struct out *o, const char *s, size_t n, const struct spec *sp)
@@ -121,7 +122,7 @@ static void put_number(struct out *o, uint64_t v, bool negative, unsigned base,
 	unsigned i = sizeof(digits);
 
 	do {
-		digits[--i] = "0123456789abcdef"[v % base];
+		digits[--i] = (sp->capitals ? "0123456789ABCDEF" : "0123456789abcdef")[v % base];
 		v /= base;
 	} while (v);
 	if (negative)
@@ -189,14 +190,17 @@ int kvsnprintf(char *buf, size_t size, const char *f, va_list ap)
 			i = wide ? va_arg(args, int64_t) : va_arg(args, int);
 			put_number(&o, i < 0 ? -(uint64_t)i : (uint64_t)i, i < 0, 10, &sp);
 			break;
+		case 'X':
+			sp.capitals = true;
+			__attribute__((fallthrough));
 		case 'u':
 		case 'x':
 		case 'o':
 			put_number(&o, wide ? va_arg(args, uint64_t) : va_arg(args, unsigned),
 				false,
 				*f == 'u'           ? 10
-					: *f == 'x' ? 16
-						    : 8,
+					: *f == 'o' ? 8
+						    : 16,
 				&sp);
 			break;
 		case 'p':

@@ -40,7 +40,7 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 const char *str_last(const char *s, char c); /* last c in s, or NULL */
 
-/* Formats like snprintf: %s %c %d %i %u %x %p %% with width, 0, -, l, ll, z and .*s / .Ns. Always ends with
+/* Formats like snprintf: %s %c %d %i %u %x %X %p %% with width, 0, -, l, ll, z and .*s / .Ns. Always ends with
  * a zero byte when size > 0. Returns the length it wanted. */
 int kvsnprintf(char *buf, size_t size, const char *fmt, va_list args);
 int ksnprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -35,6 +35,25 @@ struct fs_hooks {
 };
 extern struct fs_hooks fs_hooks;
 
+/* Files of /proc/net. */
+enum net_text {
+	NET_TEXT_DEV,
+	NET_TEXT_IF_INET6,
+	NET_TEXT_ROUTE,
+	NET_TEXT_TCP,
+	NET_TEXT_TCP6,
+	NET_TEXT_UDP,
+	NET_TEXT_UDP6,
+	NET_TEXT_UNIX,
+};
+
+/* Sockets; NULL while the feature `net` is absent. */
+struct net_hooks {
+	/* Writes the file's text as far as `size` reaches. Its length. */
+	size_t (*text)(enum net_text which, char *to, size_t size);
+};
+extern struct net_hooks net_hooks;
+
 /* Ends the instance because of an unhandled signal, with a crash report where Linux would dump core. */
 void program_die(int signal, int code, gva_t address) __attribute__((noreturn));
 

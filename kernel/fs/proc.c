@@ -245,6 +245,7 @@ static const struct synth proc_list[] = {
 	SYNTH_LINK("self", self),
 	SYNTH_LINK("thread-self", thread_self),
 	SYNTH_LINK_TO("mounts", "self/mounts"),
+	SYNTH_LINK_TO("net", "self/net"),
 	SYNTH_FILE("cpuinfo", cpuinfo),
 	SYNTH_FILE("meminfo", meminfo),
 	SYNTH_FILE("stat", machine_stat),

@@ -340,6 +340,46 @@ static int next_tid(int from)
 	return best;
 }
 
+/* --- /proc/self/net --- */
+
+static void net_text(struct text *t, enum net_text which)
+{
+	size_t bytes = net_hooks.text ? net_hooks.text(which, NULL, 0) : 0;
+	char *buf = bytes ? kmalloc(bytes + 1) : NULL;
+
+	if (buf) {
+		net_hooks.text(which, buf, bytes + 1);
+		text_bytes(t, buf, bytes);
+	}
+	kfree(buf);
+}
+
+#define NET_FILE(name, which)                          \
+	static void net_##name(struct text *t, int id) \
+	{                                              \
+		(void)id;                              \
+		net_text(t, which);                    \
+	}
+NET_FILE(dev, NET_TEXT_DEV)
+NET_FILE(if_inet6, NET_TEXT_IF_INET6)
+NET_FILE(route, NET_TEXT_ROUTE)
+NET_FILE(tcp, NET_TEXT_TCP)
+NET_FILE(tcp6, NET_TEXT_TCP6)
+NET_FILE(udp, NET_TEXT_UDP)
+NET_FILE(udp6, NET_TEXT_UDP6)
+NET_FILE(unix, NET_TEXT_UNIX)
+
+static const struct synth net_list[] = {
+	SYNTH_FILE("dev", net_dev),
+	SYNTH_FILE("if_inet6", net_if_inet6),
+	SYNTH_FILE("route", net_route),
+	SYNTH_FILE("tcp", net_tcp),
+	SYNTH_FILE("tcp6", net_tcp6),
+	SYNTH_FILE("udp", net_udp),
+	SYNTH_FILE("udp6", net_udp6),
+	SYNTH_FILE("unix", net_unix),
+};
+
 static const struct synth_more fd_more = {.jump = fd_jump}, cwd_more = {.jump = cwd_jump},
 			       comm_more = {.store = set_comm};
 static const struct synth fd_child = {.mode = S_IFLNK | 0700, .text = fd_target, .more = &fd_more};
@@ -375,6 +415,7 @@ static const struct synth pid_list[] = {
 	SYNTH_FILE("mounts", self_mounts),
 	SYNTH_FILE("mountinfo", mountinfo),
 	SYNTH_FIXED("cgroup", "0::/\n"),
+	SYNTH_DIR("net", net_list),
 };
 
 const struct synth proc_pid = {

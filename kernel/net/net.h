@@ -210,6 +210,10 @@ struct interface {
 };
 bool interface_get(int index, struct interface *i);
 
+/* --- proc.c --- */
+enum net_text;
+size_t net_proc_text(enum net_text which, char *to, size_t size);
+
 /* --- the kinds: a new socket, or -errno --- */
 int tcp_socket(int family, struct socket **out) must_check;
 int udp_socket(int family, struct socket **out) must_check;

@@ -6,6 +6,7 @@
 #include <kernel/net/net.h>
 #include <asm/signal.h>
 #include <kernel/core/feature.h>
+#include <kernel/core/program.h>
 #include <linux/stat.h>
 
 #define BUFFER_BYTES 212992 /* Linux: net.core.wmem_default, rmem_default */
@@ -502,6 +503,7 @@ static const struct feature_call socket_calls[] = {
 static void net_init(void)
 {
 	stack_init();
+	net_hooks.text = net_proc_text;
 }
 
 FEATURE(net, "", net_init, socket_calls);

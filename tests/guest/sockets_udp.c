@@ -399,6 +399,49 @@ static void netlink(void)
 	say("bad=%s", rc(socket(AF_NETLINK, SOCK_STREAM, NETLINK_ROUTE)));
 }
 
+/* Fields 2 to 4 of the line of /proc/net/NAME whose inode is the socket's: with the port as "PORT". */
+static const char *proc_line(const char *path, int fd, const union address *a)
+{
+	static char found[160];
+	char line[512], local[64], remote[64], state[8], port[8];
+	unsigned long inode;
+	struct stat st;
+	FILE *f = fopen(path, "r");
+
+	fstat(fd, &st);
+	snprintf(port, sizeof port, ":%04X", ntohs(a->in.sin_port));
+	strcpy(found, "none");
+	while (f && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%*d: %63s %63s %7s %*s %*s %*s %*d %*d %lu", local, remote, state, &inode) != 4 ||
+			inode != st.st_ino)
+			continue;
+		char *at = strstr(local, port);
+		if (at)
+			strcpy(at, ":PORT");
+		snprintf(found, sizeof found, "%s,%s,%s", local, remote, state);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void proc_files(void)
+{
+	union address a;
+	int tcp = bound(AF_INET, SOCK_STREAM, &a);
+	listen(tcp, 1);
+	say("tcp=%s", proc_line("/proc/net/tcp", tcp, &a));
+	int udp = bound(AF_INET, SOCK_DGRAM, &a);
+	say("udp=%s", proc_line("/proc/net/udp", udp, &a));
+	int six = bound(AF_INET6, SOCK_DGRAM, &a);
+	say("udp6=%s", proc_line("/proc/net/udp6", six, &a));
+	say("lo=%s", yes(strstr(get_file("/proc/net/dev"), " lo:") != NULL));
+	say("six=%s", yes(strstr(get_file("/proc/net/if_inet6"), "00000000000000000000000000000001 01 80 10 80") != NULL));
+	char link[64] = {0};
+	say("link=%s", num(readlink("/proc/net", link, 63)));
+	say("%s", link);
+}
+
 static const struct guest_case cases[] = {
 	C(exchange),
 	C(exchange_v6),
@@ -420,7 +463,7 @@ static const struct guest_case cases[] = {
 	C(defer_and_fast_open),
 	C(loopback_interface),
 	C(interface_calls),
-	C(netlink),
+	C(netlink), C(proc_files),
 };
 
 GUEST_MAIN("sockets_udp", cases)
