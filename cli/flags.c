@@ -85,7 +85,9 @@ static int take_flag(const struct flag_set *sets, int argc, char **argv, int *at
 	if (!flag)
 		return unknown_flag(sets, word, length, err);
 	(*at)++;
-	if (flag->value) {
+	if (flag->value && df_starts_with(flag->value, "[=")) {
+		value = equals ? equals + 1 : NULL; /* may be left out */
+	} else if (flag->value) {
 		value = equals ? equals + 1 : *at < argc ? argv[(*at)++] : NULL;
 		if (!value)
 			return df_err_set(err, -EINVAL, "%s needs a value: %s %s", flag->name,
@@ -122,7 +124,8 @@ void flags_print(const struct flag *flags)
 	for (; flags->name; flags++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s", flags->name, flags->value ? " " : "",
+		snprintf(left, sizeof(left), "%s%s%s", flags->name,
+			flags->value && !df_starts_with(flags->value, "[=") ? " " : "",
 			flags->value ? flags->value : "");
 		printf("  %-24s %s\n", left, flags->help);
 	}

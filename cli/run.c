@@ -5,6 +5,7 @@
  * The monitor replaces this process (execve, no fork): start-up time counts, and terminal, signals and exit status then need no passing on.
  * So nothing that is allocated here is freed, and nothing else happens that a cached run does not need.
  */
+#include "cli/net.h"
 #include "cli/page.h"
 #include "cli/program.h"
 
@@ -79,9 +80,9 @@ static const struct page page = {"run [FLAGS] PROGRAM [--] [ARGUMENTS]",
 
 /* Replaces this process. Returns only if that fails. */
 static int become_monitor(const struct program_options *options, const struct run_options *run,
-	const struct program *program, struct df_err *err)
+	const struct net_options *net, const struct program *program, struct df_err *err)
 {
-	const char *flags[7] = {NULL};
+	const char *flags[9] = {NULL};
 	const struct monitor_command command = {
 		.name = "run", .flags = flags, .options = options, .program = program};
 	size_t count = 0;
@@ -98,6 +99,15 @@ static int become_monitor(const struct program_options *options, const struct ru
 		flags[count++] = "--watch";
 		flags[count++] = run->watch;
 	}
+	if (net->wanted) {
+		char *word;
+		int status = net_start(net, program->typed, &word, err);
+
+		if (status)
+			return status;
+		flags[count++] = "--net";
+		flags[count++] = word;
+	}
 	return monitor_become(&command, options->env, err);
 }
 
@@ -105,7 +115,9 @@ int command_run(int argc, char **argv)
 {
 	static struct program_options options;
 	static struct run_options run;
-	const struct flag_set sets[] = {{program_flags, &options}, {run_flags, &run}, {0}};
+	static struct net_options net;
+	const struct flag_set sets[] = {
+		{program_flags, &options}, {run_flags, &run}, {net_flags, &net}, {0}};
 	struct program program = {0};
 	struct df_err err;
 	int next, status;
@@ -116,8 +128,14 @@ int command_run(int argc, char **argv)
 	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
 		return page_end(status, &err);
+	status = net_prepare(&net, &options, &err);
+	if (status)
+		return cli_fail(&err, status);
 	status = program_prepare(&options, argc, argv, next, &program, &err);
 	if (status)
 		return cli_fail(&err, status);
-	return cli_fail(&err, become_monitor(&options, &run, &program, &err));
+	err.code = 0;
+	status = become_monitor(&options, &run, &net, &program, &err);
+	/* dayfly-net has said why, if it was that. */
+	return err.code ? cli_fail(&err, status) : status;
 }

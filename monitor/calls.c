@@ -278,7 +278,7 @@ static int64_t call_wait(struct vm *vm, const struct df_request *q)
 {
 	uint64_t deadline = host_deadline(vm, q->arg[1]);
 
-	if (q->arg[0] > 7 || (vm->has_events && q->arg[0]))
+	if (q->arg[0] > (vm->net.there ? 15 : 7) || (vm->has_events && q->arg[0]))
 		return malformed(vm, q, "interest");
 	/* No stream, no timer, no signal: nobody would ever wake it. */
 	if (vm->has_events && deadline == DF_FOREVER) {
@@ -328,6 +328,14 @@ static int64_t call_thawed(struct vm *vm, const struct df_request *q)
 	return vm->thawed(vm);
 }
 
+static int64_t call_net_kick(struct vm *vm, const struct df_request *q)
+{
+	if (!vm->net.there)
+		return malformed(vm, q, "no network");
+	net_kick(vm);
+	return 0;
+}
+
 typedef int64_t call_function(struct vm *, const struct df_request *);
 
 static call_function *const calls[DF_CALL_COUNT] = {
@@ -350,6 +358,7 @@ static call_function *const calls[DF_CALL_COUNT] = {
 	[DF_CALL_FREEZE] = call_freeze,
 	[DF_CALL_THAWED] = call_thawed,
 	[DF_CALL_NEXT] = call_next,
+	[DF_CALL_NET_KICK] = call_net_kick,
 };
 
 void vm_hypercall(struct vm *vm)

@@ -24,6 +24,7 @@ enum memory_region {
 	MEMORY_TABLES,
 	MEMORY_OUT, /* an event's windows: dayfly/event.h */
 	MEMORY_IN,
+	MEMORY_NET, /* the network device: dayfly/net.h */
 	MEMORY_FILES, /* the root image, read-only */
 	MEMORY_REGIONS
 };

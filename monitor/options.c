@@ -50,6 +50,18 @@ static int parse_http(struct options *o, const char *value, struct df_err *err)
 	return r;
 }
 
+/* Descriptors that are open already. */
+static int parse_net(struct options *o, const char *value, struct df_err *err)
+{
+	char end;
+
+	if (sscanf(value, "%d,%d,%d%c", &o->net.memory_fd, &o->net.kick_fd, &o->net.wake_fd,
+		    &end) != 3)
+		return df_err_set(err, -EINVAL, "--net %s: not MEMORY,KICK,WAKE", value);
+	o->net.there = true;
+	return 0;
+}
+
 static int parse_value(struct options *o, const char *name, const char *value, struct df_err *err)
 {
 	if (!strcmp(name, "--kernel"))
@@ -72,6 +84,8 @@ static int parse_value(struct options *o, const char *name, const char *value, s
 		return parse_number(name, value, &o->memory_bytes, err);
 	else if (!strcmp(name, "--http"))
 		return parse_http(o, value, err);
+	else if (!strcmp(name, "--net"))
+		return parse_net(o, value, err);
 	else if (!strcmp(name, "--timeout-ms"))
 		return parse_number(name, value, &o->timeout_ms, err);
 	else
@@ -114,7 +128,7 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 		return df_err_set(err, -EINVAL,
 			"usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
 			" --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
-			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] [--watch FILE] -- ARGV0 [ARG...]");
+			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] [--watch FILE] [--net MEMORY,KICK,WAKE] -- ARGV0 [ARG...]");
 	if (o->raw_root && strstr(o->features, "files"))
 		return df_err_set(err, -EINVAL,
 			"--raw-root is no file system: leave out the feature files");

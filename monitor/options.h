@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net.h"
+
 struct options {
 	const char *kernel; /* file of the kernel image */
 	const char *root; /* root image: EROFS, or with raw_root the program's ELF file */
@@ -29,6 +31,7 @@ struct options {
 	/* thaw; the snapshot is `root`. 0: none. */
 	uint64_t wall_ns, cpu_ns, reply_max, log_max;
 	struct df_str attributes; /* pairs (host/attributes.h) */
+	struct net net; /* run */
 	bool test_iopl3; /* emulated AMD-V has no I/O bitmap for a busy TSS */
 	int argc;
 	char **argv; /* the program's, argv[0] first */

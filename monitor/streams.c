@@ -105,17 +105,24 @@ int64_t stream_write(const struct vm *vm, int stream, const void *buf, uint64_t 
 
 unsigned streams_wait(const struct vm *vm, unsigned interest, uint64_t deadline_ns)
 {
-	struct pollfd p[3];
-	unsigned ready = 0, n = 0;
+	struct pollfd p[4];
+	unsigned ready = 0, n = 0, streams;
 
 	for (int i = 0; i < 3; i++)
 		if (interest & (1u << i))
 			p[n++] = (struct pollfd){.fd = i, .events = i ? POLLOUT : POLLIN};
+	streams = n;
+	if (interest & DF_WAIT_NET)
+		p[n++] = (struct pollfd){.fd = vm->net.wake_fd, .events = POLLIN};
 	if (wait_ready(vm, p, n, deadline_ns) <= 0)
 		return 0;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < streams; i++)
 		if (p[i].revents)
 			ready |= 1u << p[i].fd;
+	if (n > streams && p[streams].revents) {
+		net_woken(vm);
+		ready |= DF_WAIT_NET;
+	}
 	return ready;
 }
 

@@ -335,6 +335,7 @@ static int build_memory(struct vm *vm, struct df_err *err)
 	if (!r)
 		memory_touch(m, MEMORY_ARENA, stack_bytes(memory) - STACK_TOUCHED, STACK_TOUCHED);
 	r = r ? r : map_windows(vm);
+	r = r ? r : net_map(vm, err);
 	return r ? r : map_root(vm, err);
 }
 
@@ -377,7 +378,8 @@ static int fill_boot(struct vm *vm, struct df_err *err)
 
 	b->magic = DF_BOOT_MAGIC;
 	b->abi_version = DF_ABI_VERSION;
-	b->flags = (o->raw_root ? DF_BOOT_RAW_ROOT : 0) | (vm->has_events ? DF_BOOT_EVENTS : 0);
+	b->flags = (o->raw_root ? DF_BOOT_RAW_ROOT : 0) | (vm->has_events ? DF_BOOT_EVENTS : 0) |
+		(vm->net.there ? DF_BOOT_NET : 0);
 	b->in_bytes = vm->memory.range[MEMORY_IN].bytes;
 	b->out_bytes = vm->memory.range[MEMORY_OUT].bytes;
 	b->event.reply_max = b->out_bytes - DF_OUT_REPLY;
@@ -408,6 +410,7 @@ int vm_open(struct vm *vm, const struct options *o, struct df_err *err)
 	vm->options = o;
 	vm->program = o->program;
 	vm->iopl3 = o->test_iopl3;
+	vm->net = o->net;
 	if (o->memory_bytes < MIB || o->memory_bytes > DF_ARENA_MAX)
 		return df_err_set(err, -EINVAL, "memory must be between 1 MiB and %llu GiB",
 			DF_ARENA_MAX >> 30);

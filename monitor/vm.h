@@ -15,6 +15,7 @@
 #include "kernel_image.h"
 #include "memory.h"
 #include "options.h"
+#include "net.h"
 #include "tables.h"
 #include "written.h"
 
@@ -51,6 +52,7 @@ struct vm {
 	struct df_request_page *request; /* the guest writes here at any time: copy before use */
 
 	struct events events;
+	struct net net;
 
 	/* A guest that is frozen, and thawed for events (DF_BOOT_EVENTS). */
 	bool has_events; /* its streams are windows, not ours */

@@ -34,6 +34,7 @@ struct df_time {
 #define DF_BOOT_MAGIC 0x31746f6f62796664ULL /* "dfyboot1" */
 #define DF_BOOT_RAW_ROOT 1u /* the root image is the program's ELF file itself */
 #define DF_BOOT_EVENTS 2u /* freeze at the wait point; streams are the windows of dayfly/event.h */
+#define DF_BOOT_NET 8u /* there is a network device (dayfly/net.h) at DF_VA_NET */
 #define DF_BOOT_VERIFY 4u /* make DF_CALL_THAWED before each return to the program after a thaw */
 struct df_boot_info {
 	uint64_t magic;

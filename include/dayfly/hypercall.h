@@ -41,6 +41,7 @@ enum df_call {
 	DF_CALL_THAWED, /* with DF_BOOT_VERIFY: all CPU state is as the program will see it */
 	DF_CALL_NEXT, /* in an event with DF_EVENT_WARM: it ends as with exit status 0. Returns, in the same
 			 state, when there is another one: see the event in the boot page. */
+	DF_CALL_NET_KICK, /* dayfly-net sleeps, and there are packets for it */
 	DF_CALL_COUNT
 };
 
@@ -50,6 +51,7 @@ enum df_call {
 #define DF_WAIT_STDIN 1u /* stream 0 can be read */
 #define DF_WAIT_STDOUT 2u /* stream 1 can be written */
 #define DF_WAIT_STDERR 4u
+#define DF_WAIT_NET 8u /* a packet came, or may have */
 
 #define DF_MAP_APPLY 1 /* the caller must execute `int $4` before it relies on the new mapping */
 

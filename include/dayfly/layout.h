@@ -12,6 +12,7 @@
  *   0x6001_0000_0000        page tables, supervisor only
  *   0x6080_0000_0000 [193]  the root image, read-only, 2 MiB pages
  *   0x7e00_0000_0000 [252]  the windows of an event (dayfly/event.h): in, read-only, and out
+ *   0x7e60_0000_0000        the rings of the network device (dayfly/net.h)
  *   0x7e80_0000_0000 [253]  where mappings without an address go (files, reservations)
  *   0x7f00_0000_0000 [254]  the arena: every frame of program memory, mapped linearly
  *
@@ -58,6 +59,7 @@
 #define DF_FILES_MAX 0x4000000000ULL
 #define DF_VA_IN 0x7e0000000000ULL
 #define DF_VA_OUT 0x7e4000000000ULL
+#define DF_VA_NET 0x7e6000000000ULL /* rings of the network device (dayfly/net.h) */
 #define DF_VA_MAP 0x7e8000000000ULL
 #define DF_VA_MAP_END 0x7effffe00000ULL /* behind it 2 MiB that stay empty, below the main stack */
 #define DF_VA_ARENA 0x7f0000000000ULL
@@ -91,6 +93,7 @@ static inline bool df_va_is_program(gva_t va, uint64_t bytes)
 #define DF_GPA_KSTACK 0x60000000ULL
 #define DF_GPA_IN 0x1400000000ULL
 #define DF_GPA_OUT 0x1800000000ULL
+#define DF_GPA_NET 0x1c00000000ULL
 #define DF_GPA_FILES 0x2000000000ULL
 
 #define DF_CS_KERNEL 0x10 /* ring 0, the stub */

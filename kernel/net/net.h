@@ -226,6 +226,11 @@ int netlink_socket(int type, int protocol, struct socket **out) must_check;
 void *net_alloc(size_t bytes);
 void net_free(void *p); /* NULL-safe */
 void stack_init(void);
+/* The interface to the outside (device.c), if there is one. Takes packets that came: true if there were any. */
+bool device_receive(void);
+/* After packets were sent: wakes the other side if it sleeps. */
+void device_flush(void);
+void device_init(void);
 /* Delivers what waits on the loopback interface. To be called when a call into lwIP may have sent something. */
 void stack_run(void);
 

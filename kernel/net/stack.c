@@ -133,7 +133,10 @@ void stack_run(void)
 	if (running)
 		return;
 	running = true;
-	netif_poll_all();
+	do
+		netif_poll_all();
+	while (device_receive());
+	device_flush();
 	running = false;
 	if (tcp_active_pcbs && !timer.set)
 		tcp_timer_needed();
@@ -151,4 +154,5 @@ void stack_init(void)
 	lo = netif_get_by_index(1);
 	kassert(lo);
 	NETIF_SET_CHECKSUM_CTRL(lo, NETIF_CHECKSUM_DISABLE_ALL);
+	device_init();
 }

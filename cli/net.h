@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `dayfly run --net`: dayfly-net is started beside the monitor. The two share the device's memory (dayfly/net.h) and two eventfds; the
+ * monitor inherits them by number.
+ */
+#ifndef CLI_NET_H
+#define CLI_NET_H
+
+#include "cli/program.h"
+
+#define NET_RULES_MAX 64
+
+struct net_options {
+	bool wanted;
+	const char *rules[NET_RULES_MAX]; /* what may be reached (nat/egress.h) */
+	size_t rule_count;
+	const char *published[NET_RULES_MAX]; /* [ADDRESS:]PORT:PORT[/udp] */
+	size_t published_count;
+};
+
+extern const struct flag net_flags[]; /* for a struct net_options */
+
+/* Gives the guest the feature and the files that C libraries look names up with. 0, or the exit status with *err set. */
+int net_prepare(const struct net_options *net, struct program_options *options, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Starts dayfly-net; it ends with this process, or with what this process becomes. *word is the monitor's value of --net, for
+ * the caller to free. 0, or the exit status with *err set (dayfly-net has said why itself if err->code is 0).
+ */
+int net_start(const struct net_options *net, const char *program, char **word, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+#endif

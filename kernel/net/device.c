@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The interface to the outside, where the monitor gives the guest one: packets go through two rings in shared memory
+ * (dayfly/net.h) to and from dayfly-net. Sending costs an exit only when the other side sleeps, and once for all packets
+ * that one call of the stack makes.
+ */
+#include <base/net_ring.h>
+#include <kernel/net/net.h>
+#include <lwip/ip.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+
+/* So many packets are taken in a row; then the program has a chance to read. */
+#define BATCH 64
+
+static struct netif device;
+static struct net_ring in, out;
+static bool there, sent;
+
+/* A packet for which there is no room is lost, as on any network. */
+static err_t send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+	uint8_t *room = net_ring_room(&out, p->tot_len);
+
+	(void)netif, (void)to;
+	if (!room)
+		return ERR_OK;
+	pbuf_copy_partial(p, room, p->tot_len, 0);
+	net_ring_put(&out, p->tot_len);
+	sent = true;
+	return ERR_OK;
+}
+
+static err_t begin(struct netif *netif)
+{
+	netif->name[0] = 'e';
+	netif->name[1] = 't';
+	netif->mtu = DF_NET_MTU;
+	netif->output = send;
+	/* Nothing can change a packet on its way through memory; its sums are for what lies behind. */
+	NETIF_SET_CHECKSUM_CTRL(netif,
+		NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_TCP |
+			NETIF_CHECKSUM_GEN_ICMP);
+	return ERR_OK;
+}
+
+/* True when there was one. */
+static bool take(void)
+{
+	uint32_t bytes;
+	const uint8_t *from = net_ring_next(&in, &bytes);
+	struct pbuf *p;
+
+	if (!from)
+		return false;
+	p = pbuf_alloc(PBUF_RAW, (uint16_t)bytes, PBUF_RAM);
+	if (p)
+		memcpy(p->payload, from, bytes);
+	net_ring_taken(&in, bytes);
+	if (p && device.input(p, &device) != ERR_OK)
+		pbuf_free(p);
+	return true;
+}
+
+bool device_receive(void)
+{
+	unsigned count = 0;
+
+	if (!there)
+		return false;
+	while (count < BATCH && take())
+		count++;
+	return count;
+}
+
+void device_flush(void)
+{
+	if (sent && net_ring_must_wake(&out))
+		hypercall(DF_CALL_NET_KICK, 0, 0, 0, 0);
+	sent = false;
+}
+
+static bool sleeps(void)
+{
+	return net_ring_sleep(&in);
+}
+
+void device_init(void)
+{
+	ip4_addr_t guest = {lwip_htonl(DF_NET_GUEST)}, mask = {lwip_htonl(DF_NET_MASK)};
+	ip4_addr_t gateway = {lwip_htonl(DF_NET_GATEWAY)};
+
+	if (!(boot_info->flags & DF_BOOT_NET))
+		return;
+	net_ring_init(&out, (void *)DF_VA_NET, DF_NET_TO_HOST);
+	net_ring_init(&in, (void *)DF_VA_NET, DF_NET_TO_GUEST);
+	if (!netif_add(&device, &guest, &mask, &gateway, NULL, begin, ip_input))
+		panic("no interface");
+	netif_set_default(&device);
+	netif_set_up(&device);
+	netif_set_link_up(&device);
+	net_hooks.arrived = stack_run;
+	net_hooks.sleeps = sleeps;
+	there = true;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's name server: see dns.h. */
+#include "nat/dns.h"
+
+#include "host/cleanup.h"
+
+#include <arpa/nameser.h>
+#include <errno.h>
+#include <resolv.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ANSWER_MS 10000u
+
+void dns_init(struct dns *dns, struct egress *egress)
+{
+	struct __res_state state = {0};
+
+	*dns = (struct dns){.egress = egress};
+	for (int i = 0; i < DNS_PENDING_MAX; i++)
+		dns->pending[i].fd = -1;
+	if (res_ninit(&state) < 0)
+		return;
+	/* The first one, which is of IPv4 or of IPv6. */
+	if (state.nscount > 0 && state.nsaddr_list[0].sin_family == AF_INET) {
+		dns->server_size = sizeof(state.nsaddr_list[0]);
+		memcpy(&dns->server, &state.nsaddr_list[0], dns->server_size);
+	} else if (state.nscount > 0 && state._u._ext.nsaddrs[0]) {
+		dns->server_size = sizeof(*state._u._ext.nsaddrs[0]);
+		memcpy(&dns->server, state._u._ext.nsaddrs[0], dns->server_size);
+	}
+	res_nclose(&state);
+}
+
+/* The one question of a message. */
+static bool read_question(const unsigned char *message, size_t bytes, ns_msg *parsed,
+	ns_rr *question)
+{
+	return ns_initparse(message, (int)bytes, parsed) == 0 &&
+		ns_msg_count(*parsed, ns_s_qd) == 1 &&
+		ns_parserr(parsed, ns_s_qd, 0, question) == 0 &&
+		strlen(ns_rr_name(*question)) <= EGRESS_NAME_MAX;
+}
+
+/* Where the question section ends; 0: the message has another shape. */
+static size_t question_end(const unsigned char *message, size_t bytes)
+{
+	int skipped =
+		bytes > NS_HFIXEDSZ ? dn_skipname(message + NS_HFIXEDSZ, message + bytes) : -1;
+	size_t end = NS_HFIXEDSZ + (size_t)(skipped < 0 ? 0 : skipped) + NS_QFIXEDSZ;
+
+	return skipped < 0 || end > bytes ? 0 : end;
+}
+
+/* Answers with the question alone and a result. */
+static void answer_empty(const struct dns *dns, uint16_t port, const unsigned char *message,
+	size_t bytes, unsigned char result)
+{
+	unsigned char reply[512];
+	size_t end = question_end(message, bytes);
+
+	if (!end || end > sizeof(reply))
+		return;
+	memcpy(reply, message, end);
+	reply[2] =
+		(unsigned char)(0x80 | (message[2] & 0x79)); /* an answer; opcode and RD as asked */
+	reply[3] = (unsigned char)(0x80 | result); /* recursion is available */
+	memset(reply + 6, 0, 6);
+	dns->answer(dns->context, port, reply, end);
+}
+
+static struct dns_question *free_place(struct dns *dns)
+{
+	struct dns_question *oldest = &dns->pending[0];
+
+	for (int i = 0; i < DNS_PENDING_MAX; i++) {
+		if (dns->pending[i].fd < 0)
+			return &dns->pending[i];
+		if (dns->pending[i].until_ms < oldest->until_ms)
+			oldest = &dns->pending[i];
+	}
+	df_cleanup_fd(&oldest->fd);
+	return oldest;
+}
+
+/* Asks the host's server, from a port and with an id of its own, so that nobody can guess an answer. */
+static void pass_on(struct dns *dns, uint16_t port, const unsigned char *message, size_t bytes,
+	const ns_rr *question, uint64_t now_ms)
+{
+	struct dns_question *place = free_place(dns);
+	unsigned char copy[DNS_MESSAGE_MAX];
+
+	memcpy(copy, message, bytes);
+	if (getrandom(copy, 2, 0) != 2)
+		return;
+	place->fd = socket(dns->server.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (place->fd < 0)
+		return;
+	if (connect(place->fd, (const struct sockaddr *)&dns->server, dns->server_size) < 0 ||
+		send(place->fd, copy, bytes, MSG_NOSIGNAL) < 0) {
+		df_cleanup_fd(&place->fd);
+		return;
+	}
+	place->until_ms = now_ms + ANSWER_MS;
+	place->port = port;
+	place->type = ns_rr_type(*question);
+	memcpy(place->id, message, 2);
+	memcpy(place->sent_id, copy, 2);
+	strcpy(place->name, ns_rr_name(*question));
+}
+
+void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, uint64_t now_ms)
+{
+	ns_msg parsed;
+	ns_rr question;
+
+	if (bytes > DNS_MESSAGE_MAX || !read_question(message, bytes, &parsed, &question) ||
+		ns_msg_getflag(parsed, ns_f_qr))
+		return;
+	if (!egress_allows_name(dns->egress, ns_rr_name(question))) {
+		dns->refused(dns->context, ns_rr_name(question));
+		answer_empty(dns, port, message, bytes, ns_r_refused);
+	} else if (ns_rr_type(question) == ns_t_aaaa) {
+		answer_empty(dns, port, message, bytes, ns_r_noerror);
+	} else if (!dns->server.ss_family) {
+		answer_empty(dns, port, message, bytes, ns_r_servfail);
+	} else {
+		pass_on(dns, port, message, bytes, &question, now_ms);
+	}
+}
+
+unsigned int dns_poll(const struct dns *dns, struct pollfd *fds)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < DNS_PENDING_MAX; i++)
+		if (dns->pending[i].fd >= 0)
+			fds[count++] = (struct pollfd){dns->pending[i].fd, POLLIN, 0};
+	return count;
+}
+
+static void pin_answers(const struct dns *dns, const struct dns_question *asked, ns_msg *parsed,
+	uint64_t now_ms)
+{
+	for (int i = 0; i < ns_msg_count(*parsed, ns_s_an); i++) {
+		uint32_t address;
+		ns_rr record;
+
+		if (ns_parserr(parsed, ns_s_an, i, &record) < 0)
+			return;
+		if (ns_rr_type(record) != ns_t_a || ns_rr_rdlen(record) != sizeof(address))
+			continue;
+		memcpy(&address, ns_rr_rdata(record), sizeof(address));
+		egress_pin(dns->egress, asked->name, ntohl(address), ns_rr_ttl(record), now_ms);
+	}
+}
+
+static void receive(struct dns *dns, struct dns_question *asked, uint64_t now_ms)
+{
+	unsigned char message[DNS_MESSAGE_MAX];
+	ssize_t n = recv(asked->fd, message, sizeof(message), MSG_DONTWAIT);
+	ns_msg parsed;
+	ns_rr question;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0 && read_question(message, (size_t)n, &parsed, &question) &&
+		ns_msg_getflag(parsed, ns_f_qr) && memcmp(message, asked->sent_id, 2) == 0 &&
+		ns_rr_type(question) == asked->type &&
+		strcasecmp(ns_rr_name(question), asked->name) == 0) {
+		pin_answers(dns, asked, &parsed, now_ms);
+		memcpy(message, asked->id, 2);
+		dns->answer(dns->context, asked->port, message, (size_t)n);
+	}
+	df_cleanup_fd(&asked->fd);
+}
+
+void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint64_t now_ms)
+{
+	for (int i = 0; i < DNS_PENDING_MAX; i++) {
+		struct dns_question *asked = &dns->pending[i];
+
+		for (unsigned int n = 0; n < count && asked->fd >= 0; n++)
+			if (fds[n].fd == asked->fd && fds[n].revents) {
+				receive(dns, asked, now_ms);
+				break;
+			}
+		if (asked->fd >= 0 && asked->until_ms < now_ms)
+			df_cleanup_fd(&asked->fd);
+	}
+}

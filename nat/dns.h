@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's name server: passes questions for names that may be asked for on to the host's, and pins what it answers
+ * (egress.h). Other questions are refused. IPv6 addresses are answered with none: there is no IPv6 outside.
+ */
+#ifndef NAT_DNS_H
+#define NAT_DNS_H
+
+#include "nat/egress.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <stddef.h>
+
+#define DNS_PENDING_MAX 64
+#define DNS_MESSAGE_MAX 4096
+
+struct dns_question {
+	int fd; /* connected to the host's name server; -1: free */
+	uint64_t until_ms;
+	uint16_t port; /* the guest's */
+	uint16_t type;
+	unsigned char id[2], sent_id[2]; /* of the guest's question, and of ours */
+	char name[EGRESS_NAME_MAX + 1];
+};
+
+struct dns {
+	struct egress *egress;
+	struct sockaddr_storage server; /* family 0: the host has none */
+	socklen_t server_size;
+	struct dns_question pending[DNS_PENDING_MAX];
+	/* What is for the guest, from its name server's port to `port`. */
+	void (*answer)(void *context, uint16_t port, const void *message, size_t bytes);
+	void (*refused)(void *context, const char *name);
+	void *context;
+};
+
+/* Reads the host's resolv.conf; the functions and the context are the caller's. */
+void dns_init(struct dns *dns, struct egress *egress);
+/* A message of the guest, from its port. */
+void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, uint64_t now_ms);
+/* Adds what is waited for; returns how many. `fds` has room for DNS_PENDING_MAX. */
+unsigned int dns_poll(const struct dns *dns, struct pollfd *fds);
+/* After polling: answers that came, questions that are too old. */
+void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint64_t now_ms);
+
+#endif

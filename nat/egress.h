@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest may reach. Closed unless a rule opens it:
+ *
+ *   any                       every address, but for those below
+ *   ADDRESS[/BITS][:PORT]     these addresses, whatever they are
+ *   NAME[:PORT]               what the name server says that NAME is, as long as it says so
+ *
+ * The host itself (its loopback, which a guest calls 10.0.2.2, and its own addresses), link-local, multicast and
+ * unspecified addresses are open only to rules that name an address. IPv4; addresses are in host byte order.
+ */
+#ifndef NAT_EGRESS_H
+#define NAT_EGRESS_H
+
+#include "host/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EGRESS_RULES_MAX 64
+#define EGRESS_PINS_MAX 256
+#define EGRESS_NAME_MAX 253
+
+struct egress_rule {
+	enum { EGRESS_ANY, EGRESS_ADDRESS, EGRESS_NAME } kind;
+	uint32_t address, mask;
+	uint16_t port; /* 0: all */
+	char name[EGRESS_NAME_MAX + 1]; /* lower case */
+};
+
+/* An address that the name server gave for the name of a rule. */
+struct egress_pin {
+	uint32_t address;
+	uint64_t until_ms; /* 0: free */
+	const struct egress_rule *rule;
+};
+
+struct egress {
+	struct egress_rule rule[EGRESS_RULES_MAX];
+	unsigned int rule_count;
+	struct egress_pin pin[EGRESS_PINS_MAX];
+	uint32_t own[64]; /* the host's addresses */
+	unsigned int own_count;
+};
+
+/* Adds a rule. -EINVAL with *err set: it is none. */
+int egress_add(struct egress *egress, const char *text, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* Looks up the host's own addresses. 0 or -errno. */
+int egress_find_own(struct egress *egress) __attribute__((warn_unused_result));
+
+/* May this name be asked for? */
+bool egress_allows_name(const struct egress *egress, const char *name);
+
+/* The name server says that `name` is `address` for `seconds` more. */
+void egress_pin(struct egress *egress, const char *name, uint32_t address, uint32_t seconds,
+	uint64_t now_ms);
+
+/* May the guest send to this address and port (0: a protocol without ports)? */
+bool egress_allows(const struct egress *egress, uint32_t address, uint16_t port, uint64_t now_ms);
+
+/* Is there a rule for the host's loopback at all? */
+bool egress_opens_host(const struct egress *egress);
+
+#endif

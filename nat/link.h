@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire between the guest's rings (dayfly/net.h) and libslirp, which opens the host's sockets. Each packet of the guest is
+ * copied once, looked at, and goes on, is answered here, or is refused. libslirp wants Ethernet; the guest has none, so
+ * the headers are made here, and libslirp's question where the guest is gets its answer.
+ */
+#ifndef NAT_LINK_H
+#define NAT_LINK_H
+
+#include "base/net_ring.h"
+#include "nat/dns.h"
+#include "nat/egress.h"
+
+#include <slirp/libslirp.h>
+
+#define LINK_PUBLISHED_MAX 64
+#define LINK_ETHERNET 14u
+
+struct published {
+	bool udp;
+	struct in_addr address; /* of the host, network byte order */
+	uint16_t host_port, guest_port;
+};
+
+struct link {
+	struct net_ring from_guest, to_guest;
+	int wake_fd; /* written when the guest sleeps and there are packets for it */
+	Slirp *slirp;
+	struct egress egress;
+	struct dns dns;
+	struct published published[LINK_PUBLISHED_MAX];
+	unsigned int published_count;
+	const char *program; /* for messages */
+	uint32_t told[64]; /* addresses and ports that were refused and said so */
+	unsigned int told_count;
+	uint8_t frame[LINK_ETHERNET + DF_NET_PACKET_MAX]; /* the packet in hand */
+};
+
+/* Makes libslirp and opens what is published. link's other fields are set. -errno with *err set. */
+int link_init(struct link *link, struct df_err *err) __attribute__((warn_unused_result));
+
+/* Takes what the guest has sent, up to a batch. True: there may be more. */
+bool link_receive(struct link *link);
+
+/* Wakes the guest if it sleeps and there is something for it. */
+void link_flush(struct link *link);
+
+#endif
