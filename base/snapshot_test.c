@@ -65,10 +65,10 @@ static void says_what_is_wrong(void **state)
 	sample_make(&s);
 	s.header.version = 7;
 	assert_int_equal(check_copy(&s, sizeof(s), &why), -EOPNOTSUPP);
-	assert_string_equal(why, "made by a newer dayfly (format 7, this one reads 1)");
+	assert_string_equal(why, "made by a newer dayfly (format 7, this one reads 2)");
 	s.header.version = 0;
 	assert_int_equal(check_copy(&s, sizeof(s), &why), -EOPNOTSUPP);
-	assert_string_equal(why, "made by an older dayfly (format 0, this one reads 1)");
+	assert_string_equal(why, "made by an older dayfly (format 0, this one reads 2)");
 	sample_make(&s);
 	s.header.abi_version = DF_ABI_VERSION + 1;
 	df_snapshot_seal(&s.header, s.extent, s.learned);

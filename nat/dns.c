@@ -2,8 +2,6 @@
 /* The guest's name server: see dns.h. */
 #include "nat/dns.h"
 
-#include "host/cleanup.h"
-
 #include <arpa/nameser.h>
 #include <errno.h>
 #include <resolv.h>
@@ -72,6 +70,12 @@ static void answer_empty(const struct dns *dns, uint16_t port, const unsigned ch
 	dns->answer(dns->context, port, reply, end);
 }
 
+static void forget(struct dns_question *asked)
+{
+	close(asked->fd);
+	asked->fd = -1;
+}
+
 static struct dns_question *free_place(struct dns *dns)
 {
 	struct dns_question *oldest = &dns->pending[0];
@@ -82,7 +86,7 @@ static struct dns_question *free_place(struct dns *dns)
 		if (dns->pending[i].until_ms < oldest->until_ms)
 			oldest = &dns->pending[i];
 	}
-	df_cleanup_fd(&oldest->fd);
+	forget(oldest);
 	return oldest;
 }
 
@@ -101,7 +105,7 @@ static void pass_on(struct dns *dns, uint16_t port, const unsigned char *message
 		return;
 	if (connect(place->fd, (const struct sockaddr *)&dns->server, dns->server_size) < 0 ||
 		send(place->fd, copy, bytes, MSG_NOSIGNAL) < 0) {
-		df_cleanup_fd(&place->fd);
+		forget(place);
 		return;
 	}
 	place->until_ms = now_ms + ANSWER_MS;
@@ -175,7 +179,7 @@ static void receive(struct dns *dns, struct dns_question *asked, uint64_t now_ms
 		memcpy(message, asked->id, 2);
 		dns->answer(dns->context, asked->port, message, (size_t)n);
 	}
-	df_cleanup_fd(&asked->fd);
+	forget(asked);
 }
 
 void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint64_t now_ms)
@@ -189,6 +193,6 @@ void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint
 				break;
 			}
 		if (asked->fd >= 0 && asked->until_ms < now_ms)
-			df_cleanup_fd(&asked->fd);
+			forget(asked);
 	}
 }

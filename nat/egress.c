@@ -214,14 +214,3 @@ bool egress_allows(const struct egress *egress, uint32_t address, uint16_t port,
 	}
 	return false;
 }
-
-bool egress_opens_host(const struct egress *egress)
-{
-	for (unsigned int i = 0; i < egress->rule_count; i++) {
-		const struct egress_rule *rule = &egress->rule[i];
-
-		if (rule->kind == EGRESS_ADDRESS && (DF_NET_GATEWAY & rule->mask) == rule->address)
-			return true;
-	}
-	return false;
-}

@@ -60,7 +60,4 @@ void egress_pin(struct egress *egress, const char *name, uint32_t address, uint3
 /* May the guest send to this address and port (0: a protocol without ports)? */
 bool egress_allows(const struct egress *egress, uint32_t address, uint16_t port, uint64_t now_ms);
 
-/* Is there a rule for the host's loopback at all? */
-bool egress_opens_host(const struct egress *egress);
-
 #endif

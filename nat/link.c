@@ -18,6 +18,7 @@
 
 #define BATCH 256
 #define DNS_PORT 53
+#define PEER_MS 120000u
 
 static const uint8_t guest_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
 static const uint8_t host_mac[6] = {0x52, 0x55, 10, 0, 2, 2};
@@ -166,12 +167,58 @@ static void dns_refused(void *context, const char *name)
 			link->program, name, name);
 }
 
-static bool is_published(const struct link *link, bool udp, uint16_t port)
+static bool is_published(const struct link *link, uint16_t port)
 {
 	for (unsigned int i = 0; i < link->published_count; i++)
-		if (link->published[i].udp == udp && link->published[i].guest_port == port)
+		if (link->published[i].udp && link->published[i].guest_port == port)
 			return true;
 	return false;
+}
+
+/* The place of a peer: its own, else the one that was not used for longest. */
+static struct peer *find_peer(struct link *link, uint32_t address, uint16_t port,
+	uint16_t guest_port)
+{
+	struct peer *oldest = &link->peer[0];
+
+	for (unsigned int i = 0; i < LINK_PEERS_MAX; i++) {
+		struct peer *peer = &link->peer[i];
+
+		if (peer->address == address && peer->port == port &&
+			peer->guest_port == guest_port)
+			return peer;
+		if (peer->until_ms < oldest->until_ms)
+			oldest = peer;
+	}
+	return oldest;
+}
+
+/* A datagram for the guest: if it is for a published port, its sender may be answered. */
+static void remember_peer(struct link *link, const uint8_t *packet, size_t bytes)
+{
+	struct iphdr ip;
+	struct udphdr udp;
+	uint32_t from;
+
+	if (bytes < sizeof(ip) + sizeof(udp))
+		return;
+	memcpy(&ip, packet, sizeof(ip));
+	if (ip.protocol != IPPROTO_UDP || ip.ihl != 5)
+		return;
+	memcpy(&udp, packet + sizeof(ip), sizeof(udp));
+	if (!is_published(link, ntohs(udp.dest)))
+		return;
+	from = ntohl(ip.saddr);
+	*find_peer(link, from, ntohs(udp.source), ntohs(udp.dest)) =
+		(struct peer){from, ntohs(udp.source), ntohs(udp.dest), now_ms() + PEER_MS};
+}
+
+static bool is_answer(struct link *link, uint32_t to, const struct udphdr *udp)
+{
+	const struct peer *peer = find_peer(link, to, ntohs(udp->dest), ntohs(udp->source));
+
+	return peer->address == to && peer->port == ntohs(udp->dest) &&
+		peer->guest_port == ntohs(udp->source) && peer->until_ms > now_ms();
 }
 
 /* --- from the guest --- */
@@ -207,7 +254,7 @@ static bool udp_passes(struct link *link, const struct iphdr *ip, const uint8_t 
 			now_ms());
 		return false;
 	}
-	if (is_published(link, true, ntohs(udp.source)) ||
+	if (is_answer(link, to, &udp) ||
 		egress_allows(&link->egress, to, ntohs(udp.dest), now_ms()))
 		return true;
 	say_refused(link, "a datagram", to, ntohs(udp.dest));
@@ -297,10 +344,12 @@ static ssize_t from_slirp(const void *frame, size_t bytes, void *context)
 	if (bytes < sizeof(head))
 		return 0;
 	memcpy(&head, frame, sizeof(head));
-	if (ntohs(head.ether_type) == ETHERTYPE_IP)
+	if (ntohs(head.ether_type) == ETHERTYPE_IP) {
+		remember_peer(link, (const uint8_t *)frame + sizeof(head), bytes - sizeof(head));
 		to_guest(link, (const uint8_t *)frame + sizeof(head), bytes - sizeof(head));
-	else if (ntohs(head.ether_type) == ETHERTYPE_ARP)
+	} else if (ntohs(head.ether_type) == ETHERTYPE_ARP) {
 		announce(link);
+	}
 	return (ssize_t)bytes;
 }
 
@@ -385,7 +434,8 @@ int link_init(struct link *link, struct df_err *err)
 		.vdhcp_start = {htonl(DF_NET_GUEST)},
 		.if_mtu = DF_NET_MTU,
 		.if_mru = DF_NET_MTU,
-		.disable_host_loopback = !egress_opens_host(&link->egress),
+		/* Answers to who came over loopback must pass; what the guest begins is egress.c's business. */
+		.disable_host_loopback = false,
 		.disable_dns = true,
 		.disable_dhcp = true,
 	};

@@ -14,12 +14,20 @@
 #include <slirp/libslirp.h>
 
 #define LINK_PUBLISHED_MAX 64
+#define LINK_PEERS_MAX 256
 #define LINK_ETHERNET 14u
 
 struct published {
 	bool udp;
 	struct in_addr address; /* of the host, network byte order */
 	uint16_t host_port, guest_port;
+};
+
+/* Who sent a datagram to a published port, and may be answered from there. */
+struct peer {
+	uint32_t address;
+	uint16_t port, guest_port;
+	uint64_t until_ms; /* 0: free */
 };
 
 struct link {
@@ -30,6 +38,7 @@ struct link {
 	struct dns dns;
 	struct published published[LINK_PUBLISHED_MAX];
 	unsigned int published_count;
+	struct peer peer[LINK_PEERS_MAX];
 	const char *program; /* for messages */
 	uint32_t told[64]; /* addresses and ports that were refused and said so */
 	unsigned int told_count;

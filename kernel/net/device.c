@@ -82,6 +82,7 @@ void device_flush(void)
 
 static bool sleeps(void)
 {
+	device_flush();
 	return net_ring_sleep(&in);
 }
 

@@ -61,6 +61,8 @@ void net_free(void *p);
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND 262144
+/* Below the 64 KiB that a peer without scaling sees, or it would never hear that there is room again. */
+#define TCP_WND_UPDATE_THRESHOLD 16384
 #define TCP_SND_BUF 262144
 #define TCP_SND_QUEUELEN 512
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* of marks that only lwIP's own sockets look at */
