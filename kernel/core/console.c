@@ -81,7 +81,7 @@ static int64_t transfer(struct stream *s, unsigned call, void *buf, size_t n, ui
 static int64_t stream_move(struct stream *s, unsigned call, void *buf, size_t n, unsigned flags)
 {
 	for (;;) {
-		bool alone = !(flags & FILE_NONBLOCK) && thread_count == 1 && !net_hooks.sleeps;
+		bool alone = !(flags & FILE_NONBLOCK) && thread_count == 1 && !device_hooks.sleeps;
 		uint64_t start = clock_monotonic();
 		int64_t r = transfer(s, call, buf, n, alone ? timers_next() : 0);
 

@@ -23,7 +23,7 @@ struct list thread_list = LIST_INIT(thread_list);
 int thread_count;
 struct signal_hooks signal_hooks;
 struct task_hooks task_hooks;
-struct net_hooks net_hooks;
+struct device_hooks device_hooks;
 struct event_hooks event_hooks;
 struct freeze_hooks freeze_hooks;
 const struct http_hooks *http_hooks;
@@ -193,8 +193,8 @@ static void host_events(void)
 		tick_seen = 0;
 		__atomic_store_n(&request_page->tick_pending, 0, __ATOMIC_RELEASE);
 	}
-	if (net_hooks.arrived)
-		net_hooks.arrived();
+	if (device_hooks.arrived)
+		device_hooks.arrived();
 	if (!__atomic_load_n(&request_page->host_signals, __ATOMIC_RELAXED))
 		return;
 	signals = __atomic_exchange_n(&request_page->host_signals, 0, __ATOMIC_ACQ_REL);
@@ -215,8 +215,8 @@ static void wait_in_monitor(void)
 
 	if (freeze_hooks.idle && freeze_hooks.idle())
 		return;
-	if (!net_hooks.sleeps || net_hooks.sleeps()) {
-		interest = console_interest() | (net_hooks.sleeps ? DF_WAIT_NET : 0);
+	if (!device_hooks.sleeps || device_hooks.sleeps()) {
+		interest = console_interest() | (device_hooks.sleeps ? DF_WAIT_NET : 0);
 		ready = (unsigned)hypercall(DF_CALL_WAIT, interest, next_deadline(false), 0, 0);
 		thread_idle_since(start);
 		console_ready(ready);

@@ -170,13 +170,13 @@ struct signal_hooks {
 };
 extern struct signal_hooks signal_hooks;
 
-struct net_hooks {
+struct device_hooks {
 	/* Looks for packets from outside, wherever the kernel looks for what the host has to say. */
 	void (*arrived)(void);
 	/* The guest is about to wait: false if a packet is there. */
 	bool (*sleeps)(void);
 };
-extern struct net_hooks net_hooks;
+extern struct device_hooks device_hooks;
 
 struct task_hooks {
 	/* clear_tid, robust futexes of a thread that ends */

@@ -100,7 +100,7 @@ void device_init(void)
 	netif_set_default(&device);
 	netif_set_up(&device);
 	netif_set_link_up(&device);
-	net_hooks.arrived = stack_run;
-	net_hooks.sleeps = sleeps;
+	device_hooks.arrived = stack_run;
+	device_hooks.sleeps = sleeps;
 	there = true;
 }
