@@ -118,24 +118,42 @@ static struct log *new_log(const char *name)
 	return log;
 }
 
-struct log *log_get(const char *name)
+/* A reference, or NULL. With logger.lock held. */
+static struct log *find_log(const char *name)
 {
 	struct log *log;
 
-	pthread_mutex_lock(&logger.lock);
 	LIST_FOREACH(log, &logger.logs, link)
 	{
 		if (strcmp(log->name, name) == 0)
 			break;
 	}
-	if (log) {
+	if (log)
 		log->references++;
-	} else {
-		log = new_log(name);
-		if (log)
-			LIST_INSERT_HEAD(&logger.logs, log, link);
+	return log;
+}
+
+struct log *log_get(const char *name)
+{
+	struct log *log, *made;
+
+	pthread_mutex_lock(&logger.lock);
+	log = find_log(name);
+	pthread_mutex_unlock(&logger.lock);
+	if (log)
+		return log;
+	/* Without the lock: it reads the disk, and calls need the lock for their lines. */
+	made = new_log(name);
+	pthread_mutex_lock(&logger.lock);
+	log = find_log(name);
+	if (!log && made) {
+		log = made;
+		LIST_INSERT_HEAD(&logger.logs, log, link);
+		made = NULL;
 	}
 	pthread_mutex_unlock(&logger.lock);
+	if (made)
+		free_log(made);
 	return log;
 }
 
