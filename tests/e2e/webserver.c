@@ -49,6 +49,35 @@ static void answer(int fd, const char *type, const char *body, size_t bytes)
 		bytes -= (size_t)n;
 }
 
+/* A connection of this program with itself, made before it waits. */
+static int before[2];
+
+static void connect_to_itself(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	bind(listener, (struct sockaddr *)&a, sizeof(a));
+	listen(listener, 1);
+	getsockname(listener, (struct sockaddr *)&a, &length);
+	before[0] = socket(AF_INET, SOCK_STREAM, 0);
+	connect(before[0], (struct sockaddr *)&a, sizeof(a));
+	before[1] = accept(listener, NULL, NULL);
+	put(before[0], "sent before, ");
+}
+
+static void from_itself(int fd)
+{
+	char text[100];
+	ssize_t n;
+
+	put(before[0], "sent behind");
+	shutdown(before[0], SHUT_WR);
+	n = recv(before[1], text, sizeof(text), MSG_WAITALL);
+	answer(fd, "text/plain", text, n > 0 ? (size_t)n : 0);
+}
+
 /* The whole request, zero-ended; *body is where its body begins. */
 static char *read_request(int fd, size_t *bytes, char **body)
 {
@@ -163,6 +192,8 @@ static void serve(int fd)
 	} else if (strncmp(path, "/input", 6) == 0) {
 		answer(fd, "text/plain", read(0, body, 1) == 0 ? "empty" : "not empty",
 			read(0, body, 1) == 0 ? 5 : 9);
+	} else if (strncmp(path, "/itself", 7) == 0) {
+		from_itself(fd);
 	} else if (strncmp(path, "/port", 5) == 0) {
 		port_of_client(fd);
 	} else {
@@ -215,6 +246,7 @@ int main(int argc, char **argv)
 		perror("webserver");
 		return 1;
 	}
+	connect_to_itself();
 	if (strcmp(how, "leave") == 0)
 		return 5;
 	for (;;) {
