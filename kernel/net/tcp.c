@@ -149,18 +149,33 @@ static int name(struct socket *s, bool peer, struct address *a)
 
 /* --- listening --- */
 
+/* Makes a bound socket a listener. */
+static int begin_listening(struct tcp_socket *t)
+{
+	struct tcp_pcb *pcb;
+	err_t err;
+
+	pcb = tcp_listen_with_backlog_and_err(t->pcb, t->backlog, &err);
+	t->stands_by = !pcb && err == ERR_USE && t->s.reuse_port;
+	if (!pcb && !t->stands_by)
+		return inet_error(err);
+	if (pcb)
+		tcp_attach_listener(t, pcb);
+	t->s.listening = true;
+	return 0;
+}
+
 static int listen(struct socket *s, int backlog)
 {
 	struct tcp_socket *t = tcp_of(s);
 	struct inet_name any = inet_any(s);
-	struct tcp_pcb *pcb;
-	err_t err;
 	int r;
 
 	/* lwIP counts what waits in 8 bits; Linux lets one more wait than it was told. */
-	backlog = min(backlog + 1, 255);
+	t->backlog = (uint8_t)min(backlog + 1, 255);
 	if (s->listening) {
-		tcp_backlog_set(t->pcb, (uint8_t)backlog);
+		if (!t->stands_by)
+			tcp_backlog_set(t->pcb, t->backlog);
 		return 0;
 	}
 	if (t->established || s->connecting)
@@ -168,12 +183,7 @@ static int listen(struct socket *s, int backlog)
 	r = t->bound ? ensure_pcb(t) : bind_to(t, &any);
 	if (r)
 		return r;
-	pcb = tcp_listen_with_backlog_and_err(t->pcb, (uint8_t)backlog, &err);
-	if (!pcb)
-		return inet_error(err);
-	tcp_attach_listener(t, pcb);
-	s->listening = true;
-	return 0;
+	return begin_listening(t);
 }
 
 static int accept(struct socket *s, struct socket **out)
@@ -399,11 +409,25 @@ static void refuse_waiting(struct tcp_socket *l)
 static void stop_listening(struct tcp_socket *l)
 {
 	struct tcp_pcb *pcb = tcp_detach(l);
+	struct socket *s;
 
 	l->s.listening = false;
 	refuse_waiting(l);
 	if (pcb)
 		tcp_close(pcb);
+	if (l->stands_by || !l->s.reuse_port)
+		return;
+	list_for_each(s, &socket_list, all) {
+		struct tcp_socket *t = tcp_of(s);
+
+		if (s->ops != &tcp_ops || !s->listening || !t->stands_by ||
+			t->local.port != l->local.port)
+			continue;
+		if (begin_listening(t))
+			t->stands_by = true; /* without memory for it: for nobody */
+		if (!t->stands_by)
+			break;
+	}
 }
 
 static int shutdown(struct socket *s, unsigned down)

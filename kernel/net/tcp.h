@@ -29,6 +29,10 @@ struct tcp_socket {
 	/* Listeners: connections that wait to be accepted; and a connection's place there. */
 	struct list waiting, place;
 	struct tcp_socket *listener;
+	uint8_t backlog;
+	/* lwIP knows one listener on a port. Others with SO_REUSEPORT stand by, their `pcb` bound only: they get a share of the
+	 * connections, and one of them takes its place when it ends. */
+	bool stands_by;
 };
 
 static inline struct tcp_socket *tcp_of(struct socket *s)

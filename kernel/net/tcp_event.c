@@ -159,6 +159,26 @@ struct tcp_pcb *tcp_detach(struct tcp_socket *t)
 	return pcb;
 }
 
+/* Who of those that share the listener's port gets a connection: one who waits, rather than one who does not. */
+static struct tcp_socket *choose(struct tcp_socket *l)
+{
+	struct tcp_socket *best = l;
+	struct socket *s;
+
+	if (!l->s.reuse_port)
+		return l;
+	list_for_each(s, &socket_list, all) {
+		struct tcp_socket *t = (struct tcp_socket *)s;
+
+		if (s->ops != &tcp_ops || !s->listening || !t->stands_by ||
+			t->local.port != l->local.port || !list_empty(&t->waiting))
+			continue;
+		if (!list_empty(&best->waiting) || !list_empty(&s->readers.waiters))
+			best = t;
+	}
+	return best;
+}
+
 /* A handshake with a listener was completed. */
 static err_t came(void *arg, struct tcp_pcb *pcb, err_t err)
 {
@@ -166,6 +186,7 @@ static err_t came(void *arg, struct tcp_pcb *pcb, err_t err)
 
 	if (!l || !pcb || err)
 		return ERR_VAL;
+	l = choose(l);
 	t = tcp_new_socket(l->s.family);
 	if (!t)
 		return ERR_MEM; /* lwIP resets the connection */

@@ -638,6 +638,40 @@ static void reuse_address(void)
 	say("listen=%s", rc(listen(third, 1)));
 }
 
+static void shared_port(void)
+{
+	union address a;
+	int fds[3], got = 0;
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	set_option(fds[0], SOL_SOCKET, SO_REUSEPORT, 1);
+	socklen_t length = loopback(&a, AF_INET);
+	bind(fds[0], &a.any, length);
+	getsockname(fds[0], &a.any, &length);
+	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	say("without=%s", rc(bind(fds[1], &a.any, length)));
+	set_option(fds[1], SOL_SOCKET, SO_REUSEPORT, 1);
+	say("with=%s", rc(bind(fds[1], &a.any, length)));
+	say("listen=%s", rc(listen(fds[0], 30)));
+	say("listen=%s", rc(listen(fds[1], 30)));
+	say("again=%s", rc(listen(fds[1], 40)));
+	for (int i = 0; i < 20; i++)
+		say("%s", i % 5 ? "." : rc(connect(socket(AF_INET, SOCK_STREAM, 0), &a.any, length)));
+	for (int i = 0; i < 2; i++) {
+		usleep(10000);
+		for (int s; (s = accept(fds[i], NULL, NULL)) >= 0; got++)
+			close(s);
+	}
+	say("accepted=%d", got);
+	close(fds[0]);
+	int c = socket(AF_INET, SOCK_STREAM, 0);
+	say("connect=%s", rc(connect(c, &a.any, length)));
+	say("poll=%s", polled_for(fds[1], POLLIN));
+	say("accept=%s", yes(accept(fds[1], NULL, NULL) >= 0));
+	close(fds[1]);
+	fds[2] = socket(AF_INET, SOCK_STREAM, 0);
+	say("refused=%s", rc(connect(fds[2], &a.any, length)));
+}
+
 static void duplicate_descriptors(void)
 {
 	int fds[2];
@@ -832,7 +866,7 @@ static const struct guest_case cases[] = {
 	C(send_a_file),
 	C(bytes_to_read),
 	C(receive_timeout),
-	C(reuse_address),
+	C(reuse_address), C(shared_port),
 	C(duplicate_descriptors),
 	C(edge_triggered),
 	C(level_triggered),
