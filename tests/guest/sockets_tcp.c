@@ -655,7 +655,8 @@ static void shared_port(void)
 	say("listen=%s", rc(listen(fds[1], 30)));
 	say("again=%s", rc(listen(fds[1], 40)));
 	for (int i = 0; i < 20; i++)
-		say("%s", i % 5 ? "." : rc(connect(socket(AF_INET, SOCK_STREAM, 0), &a.any, length)));
+		say("%s",
+			i % 5 ? "." : rc(connect(socket(AF_INET, SOCK_STREAM, 0), &a.any, length)));
 	for (int i = 0; i < 2; i++) {
 		usleep(10000);
 		for (int s; (s = accept(fds[i], NULL, NULL)) >= 0; got++)
@@ -866,7 +867,8 @@ static const struct guest_case cases[] = {
 	C(send_a_file),
 	C(bytes_to_read),
 	C(receive_timeout),
-	C(reuse_address), C(shared_port),
+	C(reuse_address),
+	C(shared_port),
 	C(duplicate_descriptors),
 	C(edge_triggered),
 	C(level_triggered),

@@ -412,7 +412,8 @@ static const char *proc_line(const char *path, int fd, const union address *a)
 	snprintf(port, sizeof port, ":%04X", ntohs(a->in.sin_port));
 	strcpy(found, "none");
 	while (f && fgets(line, sizeof line, f)) {
-		if (sscanf(line, "%*d: %63s %63s %7s %*s %*s %*s %*d %*d %lu", local, remote, state, &inode) != 4 ||
+		if (sscanf(line, "%*d: %63s %63s %7s %*s %*s %*s %*d %*d %lu", local, remote, state,
+			    &inode) != 4 ||
 			inode != st.st_ino)
 			continue;
 		char *at = strstr(local, port);
@@ -436,7 +437,9 @@ static void proc_files(void)
 	int six = bound(AF_INET6, SOCK_DGRAM, &a);
 	say("udp6=%s", proc_line("/proc/net/udp6", six, &a));
 	say("lo=%s", yes(strstr(get_file("/proc/net/dev"), " lo:") != NULL));
-	say("six=%s", yes(strstr(get_file("/proc/net/if_inet6"), "00000000000000000000000000000001 01 80 10 80") != NULL));
+	say("six=%s",
+		yes(strstr(get_file("/proc/net/if_inet6"),
+			    "00000000000000000000000000000001 01 80 10 80") != NULL));
 	char link[64] = {0};
 	say("link=%s", num(readlink("/proc/net", link, 63)));
 	say("%s", link);
@@ -463,7 +466,8 @@ static const struct guest_case cases[] = {
 	C(defer_and_fast_open),
 	C(loopback_interface),
 	C(interface_calls),
-	C(netlink), C(proc_files),
+	C(netlink),
+	C(proc_files),
 };
 
 GUEST_MAIN("sockets_udp", cases)
