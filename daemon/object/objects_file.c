@@ -47,7 +47,7 @@ int objects_open_file(struct objects *objects, uint64_t file)
 
 /* --- files in advance --- */
 
-/* Makes a file of a new name. */
+/* Makes a file of a new name. Returns its descriptor or -errno. */
 static int make_spare(struct objects *objects, uint64_t *file)
 {
 	char name[OBJECTS_FILE_NAME_BYTES];
@@ -61,23 +61,21 @@ static int make_spare(struct objects *objects, uint64_t *file)
 		fd = openat(objects->files_fd, name,
 			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	} while (fd < 0 && errno == EEXIST);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
+	return fd < 0 ? -errno : fd;
 }
 
 /* With the lock. As many as there can be; none is an error. */
 static int make_spares(struct objects *objects)
 {
-	int error = 0;
+	int fd = 0, error;
 
-	while (objects->spare_count < OBJECTS_SPARES && error == 0) {
-		error = make_spare(objects, &objects->spares[objects->spare_count]);
-		objects->spare_count += error == 0;
+	while (objects->spare_count < OBJECTS_SPARES && fd >= 0) {
+		fd = make_spare(objects, &objects->spares[objects->spare_count].file);
+		if (fd >= 0)
+			objects->spares[objects->spare_count++].fd = fd;
 	}
 	if (objects->spare_count == 0)
-		return error;
+		return fd;
 	if (fsync(objects->files_fd) == 0)
 		return 0;
 	error = -errno;
@@ -85,29 +83,30 @@ static int make_spares(struct objects *objects)
 	return error;
 }
 
-/* Opens a file that is nobody's, whose name is on disk already. */
-static int open_spare(struct objects *objects, struct objects_body *body)
+/* Takes a file that is nobody's, whose name is on disk already. */
+static int take_spare(struct objects *objects, struct objects_body *body)
 {
-	char name[OBJECTS_FILE_NAME_BYTES];
 	int error = 0;
 
 	pthread_mutex_lock(&objects->spare_lock);
 	if (objects->spare_count == 0)
 		error = make_spares(objects);
-	if (error == 0)
-		body->file = objects->spares[--objects->spare_count];
+	if (error == 0) {
+		objects->spare_count--;
+		body->file = objects->spares[objects->spare_count].file;
+		body->fd = objects->spares[objects->spare_count].fd;
+	}
 	pthread_mutex_unlock(&objects->spare_lock);
-	if (error)
-		return error;
-	objects_file_name(body->file, name);
-	body->fd = openat(objects->files_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	return body->fd < 0 ? -errno : 0;
+	return error;
 }
 
 void objects_remove_spares(struct objects *objects)
 {
-	while (objects->spare_count > 0)
-		objects_remove_file(objects, objects->spares[--objects->spare_count]);
+	while (objects->spare_count > 0) {
+		objects->spare_count--;
+		close(objects->spares[objects->spare_count].fd);
+		objects_remove_file(objects, objects->spares[objects->spare_count].file);
+	}
 }
 
 /* --- what is charged --- */
@@ -145,7 +144,7 @@ int objects_body_begin(struct objects *objects, uint64_t expected, struct object
 	error = charge(objects, expected);
 	if (error)
 		return error;
-	error = open_spare(objects, body);
+	error = take_spare(objects, body);
 	if (error < 0) {
 		discharge(objects, expected);
 		return error;

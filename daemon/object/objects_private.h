@@ -89,8 +89,11 @@ struct objects {
 	struct objects_reader readers[OBJECTS_READERS];
 	unsigned int next_reader; /* atomic */
 	pthread_mutex_t spare_lock;
-	/* protected by spare_lock: files that are there, empty, their names on disk; nobody's yet */
-	uint64_t spares[OBJECTS_SPARES];
+	/* protected by spare_lock: files that are there, empty and open, their names on disk; nobody's yet */
+	struct {
+		uint64_t file;
+		int fd;
+	} spares[OBJECTS_SPARES];
 	unsigned int spare_count;
 	pthread_mutex_t lock;
 	/* protected by lock: */
