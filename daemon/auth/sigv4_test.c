@@ -118,6 +118,51 @@ static void test_header_form(void **state)
 	"X-Amz-SignedHeaders=host&"                                                \
 	"X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
 
+/* A good request, which the verifier is not to believe now. */
+static void test_header_refused(struct sigv4_identity *identity)
+{
+	const struct sigv4_header range[] = {HOST, DATE, {"range", "bytes=0-9"},
+		{"x-amz-content-sha256", EMPTY},
+		{"Authorization",
+			CREDENTIAL
+			"SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,Signature=" RANGE_SIGNATURE}};
+
+	assert_int_not_equal(verify("GET", "/test.txt", NULL, range, COUNT(range), identity),
+		SIGV4_OK);
+}
+
+static int find_other(void *user, const char *access_key_id, char secret[SIGV4_SECRET_MAX + 1])
+{
+	(void)user;
+	(void)access_key_id;
+	strcpy(secret, "another");
+	return 1;
+}
+
+/* A signing key that is remembered is used for its own secret and scope alone, and what is refused leaves none. */
+static void test_keys(void **state)
+{
+	struct sigv4_keys keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct sigv4_identity identity;
+
+	(void)state;
+	verifier.keys = &keys;
+	verifier.now_s = NOW + 100000;
+	test_header_refused(&identity);
+	assert_int_equal(keys.next, 0);
+	verifier.now_s = NOW;
+	test_header_form(NULL);
+	test_header_form(NULL);
+	assert_int_equal(keys.next, 1);
+	verifier.find = find_other;
+	test_header_refused(&identity);
+	assert_int_equal(keys.next, 2);
+	verifier.find = find;
+	test_header_form(NULL);
+	assert_int_equal(keys.next, 2);
+	verifier.keys = NULL;
+}
+
 static void test_query_form(void **state)
 {
 	const struct sigv4_header headers[] = {HOST, {"X-Amz-Meta-A", "b"}};
@@ -415,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header_form),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_query_form),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_need_body),
