@@ -162,23 +162,31 @@ static void pin_answers(const struct dns *dns, const struct dns_question *asked,
 	}
 }
 
+void dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
+	uint64_t now_ms)
+{
+	ns_msg parsed;
+	ns_rr question;
+
+	if (!read_question(message, bytes, &parsed, &question) ||
+		!ns_msg_getflag(parsed, ns_f_qr) || memcmp(message, asked->sent_id, 2) != 0 ||
+		ns_rr_type(question) != asked->type ||
+		strcasecmp(ns_rr_name(question), asked->name) != 0)
+		return;
+	pin_answers(dns, asked, &parsed, now_ms);
+	memcpy(message, asked->id, 2);
+	dns->answer(dns->context, asked->port, message, bytes);
+}
+
 static void receive(struct dns *dns, struct dns_question *asked, uint64_t now_ms)
 {
 	unsigned char message[DNS_MESSAGE_MAX];
 	ssize_t n = recv(asked->fd, message, sizeof(message), MSG_DONTWAIT);
-	ns_msg parsed;
-	ns_rr question;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0 && read_question(message, (size_t)n, &parsed, &question) &&
-		ns_msg_getflag(parsed, ns_f_qr) && memcmp(message, asked->sent_id, 2) == 0 &&
-		ns_rr_type(question) == asked->type &&
-		strcasecmp(ns_rr_name(question), asked->name) == 0) {
-		pin_answers(dns, asked, &parsed, now_ms);
-		memcpy(message, asked->id, 2);
-		dns->answer(dns->context, asked->port, message, (size_t)n);
-	}
+	if (n > 0)
+		dns_take(dns, asked, message, (size_t)n, now_ms);
 	forget(asked);
 }
 

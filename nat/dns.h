@@ -39,6 +39,9 @@ struct dns {
 void dns_init(struct dns *dns, struct egress *egress);
 /* A message of the guest, from its port. */
 void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, uint64_t now_ms);
+/* What the host's server says to a question: for the guest, if it is an answer to it. `message` is changed. */
+void dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
+	uint64_t now_ms);
 /* Adds what is waited for; returns how many. `fds` has room for DNS_PENDING_MAX. */
 unsigned int dns_poll(const struct dns *dns, struct pollfd *fds);
 /* After polling: answers that came, questions that are too old. */
