@@ -17,32 +17,35 @@
 
 #define STACK_BYTES (64u << 10)
 
-struct server {
-	struct options options;
-	struct wire wire;
-	struct pristine pristine;
-	struct instance *instance;
-	sem_t attached, locked; /* a thread says the first, and waits for the second */
-	struct df_err attach_err;
-};
+struct server;
 
+/* What a thread is given. */
 struct start {
 	struct server *server;
 	struct instance *instance;
 };
 
+struct server {
+	struct options options;
+	struct wire wire;
+	struct pristine pristine;
+	struct instance *instance;
+	struct start start[DF_INSTANCES_MAX];
+	sem_t attached, locked; /* a thread says the first, and waits for the second */
+	struct df_err attach_err;
+};
+
 static void *instance_thread(void *arg)
 {
-	struct start start = *(struct start *)arg;
+	const struct start *start = arg;
 	struct df_err err = {0};
 
-	free(arg);
-	if (instance_attach(start.instance, &err))
-		start.server->attach_err = err;
-	sem_post(&start.server->attached);
-	while (sem_wait(&start.server->locked))
+	if (instance_attach(start->instance, &err))
+		start->server->attach_err = err;
+	sem_post(&start->server->attached);
+	while (sem_wait(&start->server->locked))
 		;
-	if (!instance_serve(start.instance, &err))
+	if (!instance_serve(start->instance, &err))
 		return NULL;
 	/* The client sees the socket close, and what the event that did it was. */
 	fprintf(stderr, "dayfly-monitor: %s\n", err.text);
@@ -52,20 +55,17 @@ static void *instance_thread(void *arg)
 /* The virtual machine of instance n, and the thread that will serve with it. */
 static int prepare(struct server *s, int kvm_fd, unsigned n, struct df_err *err)
 {
-	struct start *start = malloc(sizeof(*start));
 	pthread_attr_t attributes;
 	pthread_t thread;
 	int r;
 
-	if (!start)
-		return df_err_set(err, -ENOMEM, "out of memory");
-	*start = (struct start){s, &s->instance[n]};
-	r = instance_prepare(start->instance, kvm_fd, n, err);
+	s->start[n] = (struct start){s, &s->instance[n]};
+	r = instance_prepare(&s->instance[n], kvm_fd, n, err);
 	if (r)
 		return r;
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	r = pthread_create(&thread, &attributes, instance_thread, start);
+	r = pthread_create(&thread, &attributes, instance_thread, &s->start[n]);
 	if (r)
 		return df_err_set(err, -r, "no threads: %s", df_errno_text(r));
 	while (sem_wait(&s->attached))
@@ -79,7 +79,8 @@ static int prepare_first(struct server *s, int kvm_fd, struct df_err *err)
 {
 	sem_init(&s->attached, 0, 0);
 	sem_init(&s->locked, 0, 0);
-	s->instance = calloc(DF_INSTANCES_MAX, sizeof(*s->instance)); /* takes memory as it is used */
+	s->instance =
+		calloc(DF_INSTANCES_MAX, sizeof(*s->instance)); /* takes memory as it is used */
 	if (!s->instance)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	return prepare(s, kvm_fd, 0, err);
