@@ -56,6 +56,9 @@ struct flag {
 	int (*set)(void *options, const char *value, struct df_err *err);
 };
 
+/* A flag whose value is written "[=VALUE]" may also stand without one; `set` gets NULL then. */
+bool flag_may_stand_alone(const struct flag *flag);
+
 /* Flags and what they set. A command has a list of these, the last with both NULL. */
 struct flag_set {
 	const struct flag *flags; /* ends with a row without a name */

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+bool flag_may_stand_alone(const struct flag *flag)
+{
+	return flag->value && strncmp(flag->value, "[=", 2) == 0;
+}
+
 /* The flag of this name; *options is then what it sets. */
 static const struct flag *find_flag(const struct flag_set *sets, const char *word, size_t length,
 	void **options)
@@ -85,7 +90,7 @@ static int take_flag(const struct flag_set *sets, int argc, char **argv, int *at
 	if (!flag)
 		return unknown_flag(sets, word, length, err);
 	(*at)++;
-	if (flag->value && df_starts_with(flag->value, "[=")) {
+	if (flag_may_stand_alone(flag)) {
 		value = equals ? equals + 1 : NULL; /* may be left out */
 	} else if (flag->value) {
 		value = equals ? equals + 1 : *at < argc ? argv[(*at)++] : NULL;
@@ -124,9 +129,10 @@ void flags_print(const struct flag *flags)
 	for (; flags->name; flags++) {
 		char left[64];
 
+		const char *value = flags->value ? flags->value : "";
+
 		snprintf(left, sizeof(left), "%s%s%s", flags->name,
-			flags->value && !df_starts_with(flags->value, "[=") ? " " : "",
-			flags->value ? flags->value : "");
+			*value && !flag_may_stand_alone(flags) ? " " : "", value);
 		printf("  %-24s %s\n", left, flags->help);
 	}
 }

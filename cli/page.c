@@ -60,7 +60,7 @@ static void look_at(const struct page *page, const struct flag_set *sets, const 
 	} else {
 		for (; sets->flags && !typed->open; sets++) {
 			for (const struct flag *flag = sets->flags; flag->name; flag++) {
-				if (flag->value && !df_starts_with(flag->value, "[=") &&
+				if (flag->value && !flag_may_stand_alone(flag) &&
 					strcmp(flag->name, word) == 0)
 					typed->open = flag;
 			}
