@@ -15,18 +15,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define APPLICATION_ID 0x64667175 /* "dfqu" */
-
 #define CREATE_MARK                                                  \
 	"CREATE TABLE mark (owner TEXT NOT NULL, key TEXT NOT NULL," \
 	" value TEXT NOT NULL, PRIMARY KEY (owner, key)) STRICT, WITHOUT ROWID;"
 
-/* From version 1, which had no marks. */
-static const char migration[] = "BEGIN IMMEDIATE;" CREATE_MARK "PRAGMA user_version = 2; COMMIT";
-
 /* Small columns first: what store_load and retries look at lies before the long ones. */
-static const char schema[] = "BEGIN IMMEDIATE;"
-			     "CREATE TABLE store (next_id INTEGER NOT NULL) STRICT;"
+static const char schema[] = "CREATE TABLE store (next_id INTEGER NOT NULL) STRICT;"
 			     "INSERT INTO store VALUES (1);"
 			     "CREATE TABLE event ("
 			     " id INTEGER PRIMARY KEY,"
@@ -53,125 +47,34 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " reply BLOB,"
 			     " body BLOB"
 			     ") STRICT;"
-			     "CREATE INDEX event_dead ON event (id) WHERE dead = 1;" CREATE_MARK
-			     "PRAGMA application_id = %d;"
-			     "PRAGMA user_version = %d;"
-			     "COMMIT";
+			     "CREATE INDEX event_dead ON event (id) WHERE dead = 1;" CREATE_MARK;
 
-static int database_error(sqlite3 *database, struct df_err *err)
-{
-	int code = database ? sqlite3_errcode(database) : SQLITE_NOMEM;
-
-	if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
-		return df_err_set(err, -EINVAL,
-			"the queue's database is damaged, or is none: %s; restore it from a backup, or move the queue's directory away",
-			sqlite3_errmsg(database));
-	return df_err_set(err, store_errno(code) ? store_errno(code) : -EIO,
-		"cannot use the queue's database: %s",
-		database ? sqlite3_errmsg(database) : "no memory");
-}
-
-static int execute(sqlite3 *database, const char *sql, struct df_err *err)
-{
-	return sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK
-		? 0
-		: database_error(database, err);
-}
-
-/* The first number that a query yields. */
-static int ask(sqlite3 *database, const char *sql, int64_t *value, struct df_err *err)
-{
-	sqlite3_stmt *prepared = NULL;
-	int code = sqlite3_prepare_v2(database, sql, -1, &prepared, NULL);
-
-	if (code == SQLITE_OK)
-		code = sqlite3_step(prepared);
-	if (code == SQLITE_ROW)
-		*value = sqlite3_column_int64(prepared, 0);
-	sqlite3_finalize(prepared);
-	if (code == SQLITE_DONE)
-		return df_err_set(err, -EINVAL,
-			"the queue's database is damaged: a row is missing");
-	return code == SQLITE_ROW ? 0 : database_error(database, err);
-}
-
-static int check_schema(sqlite3 *database, struct df_err *err)
-{
-	int64_t application = 0, version = 0, tables = 0;
-	DF_FREE char *sql = NULL;
-	int error = ask(database, "PRAGMA application_id", &application, err);
-
-	if (error == 0)
-		error = ask(database, "PRAGMA user_version", &version, err);
-	if (error == 0)
-		error = ask(database, "SELECT count(*) FROM sqlite_schema", &tables, err);
-	if (error < 0)
-		return error;
-	if (application == APPLICATION_ID && version == QUEUE_SCHEMA)
-		return 0;
-	if (application == APPLICATION_ID && version == 1)
-		return execute(database, migration, err);
-	if (application == APPLICATION_ID && version > QUEUE_SCHEMA)
-		return df_err_set(err, -EPROTONOSUPPORT,
-			"the queue was written by a newer dayflyd (schema %" PRId64
-			", this one knows %d)",
-			version, QUEUE_SCHEMA);
-	if (tables > 0 || application != 0)
-		return df_err_set(err, -EINVAL, "queue.db is no queue of dayflyd's");
-	sql = df_format(schema, APPLICATION_ID, QUEUE_SCHEMA);
-	return sql ? execute(database, sql, err) : df_err_set(err, -ENOMEM, "out of memory");
-}
-
-static int connect_to(const char *path, sqlite3 **database, struct df_err *err)
-{
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-
-	if (sqlite3_open_v2(path, database, flags, NULL) != SQLITE_OK)
-		return database_error(*database, err);
-	sqlite3_busy_timeout(*database, 10000);
-	return execute(*database,
-		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		"PRAGMA journal_size_limit = 67108864",
-		err);
-}
-
-static int prepare(sqlite3 *database, const char *sql, sqlite3_stmt **prepared, struct df_err *err)
-{
-	int code = sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, prepared, NULL);
-
-	return code == SQLITE_OK ? 0 : database_error(database, err);
-}
-
-/*
- * Makes the file, for its mode; SQLite gives its other files the same one. The descriptor is closed before SQLite opens the file: closing
- * any descriptor of a file gives up all the locks that the process has on it (fcntl(2)), SQLite's too.
- */
-static int make_file(const char *path, struct df_err *err)
-{
-	DF_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	return fd < 0 ? df_err_set(err, -errno, "cannot open %s: %s", path, df_errno_text(errno))
-		      : 0;
-}
+/* Version 1 had no marks. */
+static const struct database_format format = {.what = "the queue",
+	.file = "queue.db",
+	.application = 0x64667175, /* "dfqu" */
+	.version = QUEUE_SCHEMA,
+	.schema = schema,
+	.migrate = CREATE_MARK};
 
 static int open_database(struct store *store, const char *path, struct df_err *err)
 {
-	int error = make_file(path, err);
+	int error = database_open(path, &format, &store->writer, err);
 
 	if (error == 0)
-		error = connect_to(path, &store->writer, err);
-	if (error == 0)
-		error = check_schema(store->writer, err);
-	if (error == 0)
-		error = connect_to(path, &store->reader, err);
+		error = database_connect(path, &format, &store->reader, err);
 	for (int i = 0; i < STORE_STATEMENTS && error == 0; i++)
-		error = prepare(store->writer, store_sql[i], &store->statements[i], err);
+		error = database_prepare(store->writer, &format, store_sql[i],
+			&store->statements[i], err);
 	if (error == 0)
-		error = prepare(store->reader, store_read_sql, &store->read_one, err);
+		error = database_prepare(store->reader, &format, store_read_sql, &store->read_one,
+			err);
 	if (error == 0)
-		error = prepare(store->reader, store_dead_sql, &store->read_dead, err);
+		error = database_prepare(store->reader, &format, store_dead_sql, &store->read_dead,
+			err);
 	if (error == 0)
-		error = prepare(store->reader, store_marks_sql, &store->read_marks, err);
+		error = database_prepare(store->reader, &format, store_marks_sql,
+			&store->read_marks, err);
 	return error;
 }
 
@@ -251,7 +154,7 @@ static int load_events(struct store *store,
 {
 	sqlite3_stmt *prepared = NULL;
 	int code,
-		error = prepare(store->writer,
+		error = database_prepare(store->writer, &format,
 			"SELECT id, kind, dead, due_ms, attribute_bytes + body_bytes, function FROM event",
 			&prepared, err);
 
@@ -274,7 +177,7 @@ static int load_events(struct store *store,
 	sqlite3_finalize(prepared);
 	if (error)
 		return df_err_set(err, error, "cannot load the queue: %s", df_errno_text(error));
-	return code == SQLITE_DONE ? 0 : database_error(store->writer, err);
+	return code == SQLITE_DONE ? 0 : database_error(store->writer, &format, err);
 }
 
 /* Does an event have this file as its body? On doubt it does. */
@@ -305,8 +208,8 @@ static int remove_strays(struct store *store, struct df_err *err)
 		return df_err_set(err, -errno, "cannot read the queue's bodies: %s",
 			df_errno_text(errno));
 	(void)df_take_fd(&fd);
-	error = prepare(store->writer, "SELECT 1 FROM event WHERE id = ?1 AND external", &prepared,
-		err);
+	error = database_prepare(store->writer, &format,
+		"SELECT 1 FROM event WHERE id = ?1 AND external", &prepared, err);
 	for (struct dirent *entry; error == 0 && (entry = readdir(dir));) {
 		if (entry->d_type == DT_REG && !file_is_used(prepared, entry->d_name))
 			unlinkat(store->bodies_fd, entry->d_name, 0);
@@ -319,10 +222,12 @@ static int remove_strays(struct store *store, struct df_err *err)
 static int load_next_id(struct store *store, struct df_err *err)
 {
 	int64_t next = 0, highest = 0;
-	int error = ask(store->writer, "SELECT next_id FROM store", &next, err);
+	int error =
+		database_ask(store->writer, &format, "SELECT next_id FROM store", &next, NULL, err);
 
 	if (error == 0)
-		error = ask(store->writer, "SELECT ifnull(max(id), 0) FROM event", &highest, err);
+		error = database_ask(store->writer, &format, "SELECT ifnull(max(id), 0) FROM event",
+			&highest, NULL, err);
 	if (error < 0)
 		return error;
 	if (next < 1 || next > INT64_MAX / 2 || highest >= next)

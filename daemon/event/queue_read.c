@@ -200,7 +200,7 @@ int store_read(struct store *store, uint64_t id, bool body, struct queue_event *
 	if (code == SQLITE_ROW)
 		error = read_row(store, row, body, event);
 	else
-		error = code == SQLITE_DONE ? -ENOENT : store_errno(code);
+		error = code == SQLITE_DONE ? -ENOENT : database_errno(code);
 	sqlite3_reset(row);
 	pthread_mutex_unlock(&store->read_lock);
 	return error;
@@ -223,7 +223,7 @@ int store_list_dead(struct store *store, const char *function, uint64_t after,
 	sqlite3_reset(row);
 	pthread_mutex_unlock(&store->read_lock);
 	if (error == 0)
-		error = store_errno(code);
+		error = database_errno(code);
 	while (error < 0 && found > 0)
 		queue_event_free(&events[--found]);
 	return error < 0 ? error : found;
@@ -248,5 +248,5 @@ int store_each_mark(struct store *store, const char *owner,
 	}
 	sqlite3_reset(row);
 	pthread_mutex_unlock(&store->read_lock);
-	return error ? error : store_errno(code);
+	return error ? error : database_errno(code);
 }

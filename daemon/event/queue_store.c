@@ -14,27 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int store_errno(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_ROW:
-	case SQLITE_DONE:
-		return 0;
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	case SQLITE_READONLY:
-		return -EROFS;
-	case SQLITE_CANTOPEN:
-	case SQLITE_PERM:
-		return -EACCES;
-	default:
-		return -EIO;
-	}
-}
-
 /* What the statements of `enum store_statement` are. RETURNING says what was removed. */
 #define REMOVED " RETURNING id, attribute_bytes + body_bytes, external, dead"
 const char *const store_sql[STORE_STATEMENTS] = {
@@ -80,7 +59,7 @@ static int run(struct store *store, enum store_statement which)
 	int code = sqlite3_step(prepared);
 
 	sqlite3_reset(prepared);
-	return store_errno(code);
+	return database_errno(code);
 }
 
 static void bind_number(sqlite3_stmt *prepared, int at, uint64_t value)
@@ -169,7 +148,7 @@ static int remove_rows(struct store *store, enum store_statement which, struct s
 			error = note_file(op, (uint64_t)sqlite3_column_int64(prepared, 0));
 	}
 	sqlite3_reset(prepared);
-	return error ? error : store_errno(code);
+	return error ? error : database_errno(code);
 }
 
 static int retry(struct store *store, struct store_op *op)
@@ -219,7 +198,7 @@ static int replay(struct store *store, struct store_op *op)
 		snprintf(op->replayed, sizeof(op->replayed), "%s", function ? function : "");
 	}
 	sqlite3_reset(prepared);
-	return store_errno(code);
+	return database_errno(code);
 }
 
 /* Sets a mark, or removes it. Counts in op->changed. */

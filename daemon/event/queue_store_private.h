@@ -3,10 +3,10 @@
 #ifndef DAEMON_QUEUE_STORE_PRIVATE_H
 #define DAEMON_QUEUE_STORE_PRIVATE_H
 
+#include "daemon/database.h"
 #include "daemon/event/queue_store.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 
 #define STORE_ID_BLOCK 1000000 /* numbers that are reserved at once */
@@ -50,9 +50,6 @@ struct store {
 	sqlite3 *reader;
 	sqlite3_stmt *read_one, *read_dead, *read_marks;
 };
-
-/* -errno for SQLite's result codes; 0 for OK, ROW and DONE. */
-int store_errno(int code);
 
 /* "0123456789abcdef" */
 void store_body_name(uint64_t id, char name[STORE_NAME_BYTES]);

@@ -14,12 +14,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define APPLICATION_ID 0x64666f62 /* "dfob" */
 #define UPLOAD_AGE_MS (7ull * 24 * 3600 * 1000)
 
 /* Keys are blobs: they are compared as S3 orders them, by their bytes. A part belongs to an upload, and once that is complete to the object whose `file` is the upload's number. */
 static const char schema[] =
-	"BEGIN IMMEDIATE;"
 	"CREATE TABLE bucket ("
 	" id INTEGER PRIMARY KEY,"
 	" name TEXT NOT NULL UNIQUE,"
@@ -72,122 +70,35 @@ static const char schema[] =
 	" target TEXT,"
 	" attributes BLOB,"
 	" body BLOB"
-	") STRICT;"
-	"PRAGMA application_id = %d;"
-	"PRAGMA user_version = %d;"
-	"COMMIT";
+	") STRICT;";
 
-static int database_error(sqlite3 *database, struct df_err *err)
-{
-	int code = database ? sqlite3_errcode(database) : SQLITE_NOMEM;
-
-	if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
-		return df_err_set(err, -EINVAL,
-			"the object store's database is damaged, or is none: %s; restore it from a backup, or move its directory away",
-			sqlite3_errmsg(database));
-	return df_err_set(err, objects_errno(code) ? objects_errno(code) : -EIO,
-		"cannot use the object store's database: %s",
-		database ? sqlite3_errmsg(database) : "no memory");
-}
-
-static int execute(sqlite3 *database, const char *sql, struct df_err *err)
-{
-	return sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK
-		? 0
-		: database_error(database, err);
-}
-
-/* The numbers of a query's first row. */
-static int ask(sqlite3 *database, const char *sql, int64_t *first, int64_t *second,
-	struct df_err *err)
-{
-	sqlite3_stmt *row = NULL;
-	int code = sqlite3_prepare_v2(database, sql, -1, &row, NULL);
-
-	if (code == SQLITE_OK)
-		code = sqlite3_step(row);
-	if (code == SQLITE_ROW) {
-		*first = sqlite3_column_int64(row, 0);
-		if (second)
-			*second = sqlite3_column_int64(row, 1);
-	}
-	sqlite3_finalize(row);
-	return code == SQLITE_ROW ? 0 : database_error(database, err);
-}
-
-static int check_schema(sqlite3 *database, struct df_err *err)
-{
-	int64_t application = 0, version = 0, tables = 0;
-	DF_FREE char *sql = NULL;
-	int error = ask(database, "PRAGMA application_id", &application, NULL, err);
-
-	if (error == 0)
-		error = ask(database, "PRAGMA user_version", &version, NULL, err);
-	if (error == 0)
-		error = ask(database, "SELECT count(*) FROM sqlite_schema", &tables, NULL, err);
-	if (error < 0)
-		return error;
-	if (application == APPLICATION_ID && version == OBJECTS_SCHEMA)
-		return 0;
-	if (application == APPLICATION_ID && version > OBJECTS_SCHEMA)
-		return df_err_set(err, -EPROTONOSUPPORT,
-			"the object store was written by a newer dayflyd (schema %" PRId64
-			", this one knows %d)",
-			version, OBJECTS_SCHEMA);
-	if (tables > 0 || application != 0)
-		return df_err_set(err, -EINVAL, "objects.db is no object store of dayflyd's");
-	sql = df_format(schema, APPLICATION_ID, OBJECTS_SCHEMA);
-	return sql ? execute(database, sql, err) : df_err_set(err, -ENOMEM, "out of memory");
-}
-
-static int connect_to(const char *path, sqlite3 **database, struct df_err *err)
-{
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-
-	if (sqlite3_open_v2(path, database, flags, NULL) != SQLITE_OK)
-		return database_error(*database, err);
-	sqlite3_busy_timeout(*database, 10000);
-	return execute(*database,
-		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		"PRAGMA journal_size_limit = 67108864",
-		err);
-}
+static const struct database_format format = {.what = "the object store",
+	.file = "objects.db",
+	.application = 0x64666f62, /* "dfob" */
+	.version = OBJECTS_SCHEMA,
+	.schema = schema};
 
 static int prepare(sqlite3 *database, const char *const *sql, int count, sqlite3_stmt **prepared,
 	struct df_err *err)
 {
-	for (int i = 0; i < count; i++) {
-		if (sqlite3_prepare_v3(database, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-			    &prepared[i], NULL) != SQLITE_OK)
-			return database_error(database, err);
-	}
-	return 0;
-}
+	int error = 0;
 
-/* Makes the file for its mode, and is closed before SQLite opens it: closing gives up a process's locks on a file (fcntl(2)). */
-static int make_file(const char *path, struct df_err *err)
-{
-	DF_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	return fd < 0 ? df_err_set(err, -errno, "cannot open %s: %s", path, df_errno_text(errno))
-		      : 0;
+	for (int i = 0; i < count && error == 0; i++)
+		error = database_prepare(database, &format, sql[i], &prepared[i], err);
+	return error;
 }
 
 static int open_database(struct objects *objects, const char *path, struct df_err *err)
 {
-	int error = make_file(path, err);
+	int error = database_open(path, &format, &objects->writer, err);
 
-	if (error == 0)
-		error = connect_to(path, &objects->writer, err);
-	if (error == 0)
-		error = check_schema(objects->writer, err);
 	if (error == 0)
 		error = prepare(objects->writer, objects_write_sql, OBJECTS_WRITES,
 			objects->statements, err);
 	for (int i = 0; i < OBJECTS_READERS && error == 0; i++) {
 		struct objects_reader *reader = &objects->readers[i];
 
-		error = connect_to(path, &reader->database, err);
+		error = database_connect(path, &format, &reader->database, err);
 		if (error == 0)
 			error = prepare(reader->database, objects_read_sql, OBJECTS_READS,
 				reader->statements, err);
@@ -253,7 +164,7 @@ static int named_files(struct objects *objects, struct numbers *numbers, struct 
 	if (code == SQLITE_NOMEM)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	if (code != SQLITE_DONE)
-		return database_error(objects->writer, err);
+		return database_error(objects->writer, &format, err);
 	if (numbers->count)
 		qsort(numbers->items, numbers->count, sizeof(uint64_t), compare);
 	return 0;
@@ -293,15 +204,16 @@ static int remove_strays(struct objects *objects, struct df_err *err)
 static int load_totals(struct objects *objects, struct df_err *err)
 {
 	int64_t count = 0, bytes = 0, part_bytes = 0, outbox = 0;
-	int error = ask(objects->writer,
+	int error = database_ask(objects->writer, &format,
 		"SELECT count(*), ifnull(sum(bytes) FILTER (WHERE parts = 0), 0) FROM object",
 		&count, &bytes, err);
 
 	if (error == 0)
-		error = ask(objects->writer, "SELECT ifnull(sum(bytes), 0) FROM part", &part_bytes,
-			NULL, err);
+		error = database_ask(objects->writer, &format,
+			"SELECT ifnull(sum(bytes), 0) FROM part", &part_bytes, NULL, err);
 	if (error == 0)
-		error = ask(objects->writer, "SELECT count(*) FROM outbox", &outbox, NULL, err);
+		error = database_ask(objects->writer, &format, "SELECT count(*) FROM outbox",
+			&outbox, NULL, err);
 	objects->totals.objects = (uint64_t)count;
 	objects->totals.bytes = (uint64_t)(bytes + part_bytes);
 	objects->totals.outbox = (uint64_t)outbox;

@@ -9,10 +9,10 @@
 #define DAEMON_OBJECT_OBJECTS_PRIVATE_H
 
 #include "daemon/commit.h"
+#include "daemon/database.h"
 #include "daemon/object/objects.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 
 #define OBJECTS_FILE_NAME_BYTES 17
 #define OBJECTS_READERS 4
@@ -118,9 +118,6 @@ int objects_run(struct objects *objects, struct objects_op *op) __attribute__((w
 
 /* Writes a list of ops: what commit.h calls. */
 void objects_write_batch(void *objects, struct commit_op *batch);
-
-/* -errno for SQLite's result codes; 0 for OK, ROW and DONE. */
-int objects_errno(int code);
 
 extern const char *const objects_write_sql[OBJECTS_WRITES];
 extern const char *const objects_read_sql[OBJECTS_READS];

@@ -75,7 +75,7 @@ static int read_bucket(struct objects_reader *reader, const char *name, int64_t 
 		return -ENOMEM;
 	return code == SQLITE_ROW     ? 0
 		: code == SQLITE_DONE ? OBJECTS_NO_BUCKET
-				      : objects_errno(code);
+				      : database_errno(code);
 }
 
 int objects_find_bucket(struct objects *objects, const char *name, struct objects_bucket *bucket)
@@ -125,7 +125,7 @@ int objects_buckets(struct objects *objects, struct objects_bucket **buckets, si
 	sqlite3_reset(row);
 	objects_give_reader(reader);
 	if (error == 0)
-		error = objects_errno(code);
+		error = database_errno(code);
 	if (error) {
 		free(list);
 		return error;
@@ -157,7 +157,7 @@ int objects_find(struct objects *objects, const char *bucket, const char *key,
 	objects_give_reader(reader);
 	if (code == SQLITE_DONE)
 		return result ? result : OBJECTS_NO_KEY;
-	return code == SQLITE_ROW ? result : objects_errno(code);
+	return code == SQLITE_ROW ? result : database_errno(code);
 }
 
 /* All parts that a statement finds, whose values are bound. Gives the reader back. */
@@ -176,7 +176,7 @@ static int read_parts(struct objects_reader *reader, sqlite3_stmt *row,
 	sqlite3_reset(row);
 	objects_give_reader(reader);
 	if (error == 0)
-		error = objects_errno(code);
+		error = database_errno(code);
 	if (error) {
 		free(list);
 		return error;
@@ -234,7 +234,7 @@ int objects_find_upload(struct objects *objects, const char *bucket, const char 
 	if (code == SQLITE_ROW)
 		result = objects_read_upload(row, upload);
 	else if (code != SQLITE_DONE)
-		result = objects_errno(code);
+		result = database_errno(code);
 	sqlite3_reset(row);
 	objects_give_reader(reader);
 	return result;
@@ -266,7 +266,7 @@ static int collect_uploads(sqlite3_stmt *row, struct objects_upload **uploads, s
 	}
 	sqlite3_reset(row);
 	if (error == 0)
-		error = objects_errno(code);
+		error = database_errno(code);
 	if (error) {
 		while (found > 0)
 			objects_upload_free(&list[--found]);
@@ -387,7 +387,7 @@ static int list_rows(struct listing *listing, bool *more)
 		error = list_row(listing);
 	}
 	sqlite3_reset(listing->row);
-	return error ? error : objects_errno(code);
+	return error ? error : database_errno(code);
 }
 
 int objects_list(struct objects *objects, const char *bucket, const struct objects_list *list,
@@ -450,7 +450,7 @@ int objects_outbox(struct objects *objects, uint64_t after, struct objects_event
 	sqlite3_reset(row);
 	objects_give_reader(reader);
 	if (error == 0)
-		error = objects_errno(code);
+		error = database_errno(code);
 	while (error && *count > 0)
 		objects_event_free(&events[--*count]);
 	return error;

@@ -75,7 +75,7 @@ static int find_upload(struct objects *objects, const struct upload_op *this, in
 	if (code == SQLITE_DONE)
 		result = OBJECTS_NO_UPLOAD;
 	else if (code != SQLITE_ROW)
-		result = objects_errno(code);
+		result = database_errno(code);
 	else if (upload)
 		result = objects_read_upload(statement, upload);
 	sqlite3_reset(statement);
@@ -95,7 +95,7 @@ static int find_part(struct objects *objects, uint64_t upload, unsigned int numb
 	if (code == SQLITE_ROW)
 		objects_read_part(statement, part);
 	sqlite3_reset(statement);
-	return code == SQLITE_ROW ? 1 : objects_errno(code);
+	return code == SQLITE_ROW ? 1 : database_errno(code);
 }
 
 static int run_put_part(struct objects *objects, struct objects_op *op)

@@ -51,27 +51,6 @@ const char *const objects_write_sql[OBJECTS_WRITES] = {
 	[WRITE_REMOVE_EVENT] = "DELETE FROM outbox WHERE id = ?1",
 };
 
-int objects_errno(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_ROW:
-	case SQLITE_DONE:
-		return 0;
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	case SQLITE_READONLY:
-		return -EROFS;
-	case SQLITE_CANTOPEN:
-	case SQLITE_PERM:
-		return -EACCES;
-	default:
-		return -EIO;
-	}
-}
-
 sqlite3_stmt *objects_statement(struct objects *objects, enum objects_write which)
 {
 	return objects->statements[which];
@@ -83,7 +62,7 @@ int objects_step(struct objects *objects, enum objects_write which)
 	int code = sqlite3_step(statement);
 
 	sqlite3_reset(statement);
-	return objects_errno(code);
+	return database_errno(code);
 }
 
 int objects_ask(struct objects *objects, enum objects_write which, int64_t *number)
@@ -94,7 +73,7 @@ int objects_ask(struct objects *objects, enum objects_write which, int64_t *numb
 	if (code == SQLITE_ROW)
 		*number = sqlite3_column_int64(statement, 0);
 	sqlite3_reset(statement);
-	return code == SQLITE_ROW ? 1 : objects_errno(code);
+	return code == SQLITE_ROW ? 1 : database_errno(code);
 }
 
 void objects_bind_text(sqlite3_stmt *statement, int at, const char *text)
@@ -148,7 +127,7 @@ int objects_note_files(struct objects *objects, struct objects_op *op, enum obje
 		error = objects_note_file(op, (uint64_t)sqlite3_column_int64(statement, 0),
 			(uint64_t)sqlite3_column_int64(statement, 1));
 	sqlite3_reset(statement);
-	return error ? error : objects_errno(code);
+	return error ? error : database_errno(code);
 }
 
 int objects_note_object(struct objects *objects, struct objects_op *op,
@@ -177,7 +156,7 @@ int objects_current(struct objects *objects, int64_t bucket, const char *key,
 	sqlite3_reset(statement);
 	if (error)
 		return error;
-	return code == SQLITE_ROW ? 1 : objects_errno(code);
+	return code == SQLITE_ROW ? 1 : database_errno(code);
 }
 
 int objects_condition(const struct objects_info *current, const char *if_match, bool if_none)
