@@ -27,7 +27,8 @@
 
 #define ROUNDS_MAX 10
 #define STATUS_TIMEOUT 124 /* of `dayfly run` */
-#define MEMORY_LEAST (128ull << 20)
+/* As without the key: one event, often an empty one, says little about others, and memory takes room only as far as it is used. */
+#define MEMORY_LEAST (512ull << 20)
 
 struct init_options {
 	const char *name, *event, *timeout;
