@@ -162,8 +162,8 @@ int page_flags(const struct page *page, const struct flag_set *sets, int argc, c
 	if (status)
 		return -EINVAL;
 	if (argc - *next < page->least)
-		return df_err_set(err, -EINVAL, "which %s? usage: dayfly %s", nouns[page->words],
-			page->usage);
+		return df_err_set(err, -EINVAL, "which %s? usage: dayfly %s",
+			page->most == PAGE_PROGRAM ? "program" : nouns[page->words], page->usage);
 	if (argc - *next > page->most)
 		return df_err_set(err, -EINVAL, "%s is too much; usage: dayfly %s",
 			argv[*next + page->most], page->usage);

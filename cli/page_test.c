@@ -37,6 +37,8 @@ static const struct flag bool_flags[] = {{"-q", NULL, "quiet", page_set_bool}, {
 static const struct page two = {"verb [FLAGS] A [B]", "Text.\n", 1, 2, WORDS_FUNCTIONS, "More.\n"};
 static const struct page program = {
 	"verb [FLAGS] PROGRAM", "Text.\n", 0, PAGE_PROGRAM, WORDS_FILES, NULL};
+static const struct page needs_program = {
+	"verb PROGRAM", "Text.\n", 1, PAGE_PROGRAM, WORDS_FILES, NULL};
 
 /* Calls page_flags with standard output into `printed`. */
 static int call(const struct page *page, const char *const *typed)
@@ -95,6 +97,8 @@ static void test_count(void **state)
 	assert_int_equal(call(&two, WORDS("a", "b", "c")), -EINVAL);
 	assert_string_equal(err.text, "c is too much; usage: dayfly verb [FLAGS] A [B]");
 	assert_int_equal(call(&two, WORDS("a", "--nam", "n")), -EINVAL);
+	assert_int_equal(call(&needs_program, WORDS("-q")), -EINVAL);
+	assert_string_equal(err.text, "which program? usage: dayfly verb PROGRAM");
 }
 
 static void test_help(void **state)

@@ -175,7 +175,8 @@ static int prepare_directory(const char *directory, struct df_err *err)
 	if (!error)
 		state.directory = realpath(directory, NULL);
 	if (error || !state.directory)
-		return df_err_set(err, error ? error : -errno, "%s: %s", directory,
+		return df_err_set(err, error ? error : -errno,
+			"cannot use the state directory %s: %s", directory,
 			df_errno_text(error ? error : errno));
 	if (stat(state.directory, &now) < 0 || now.st_uid != geteuid())
 		return df_err_set(err, -EPERM, "%s belongs to another user", state.directory);

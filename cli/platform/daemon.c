@@ -144,12 +144,13 @@ static int open_log(const struct home *home, struct df_err *err)
 	int fd, error = df_make_dirs(home->state, 0700);
 
 	if (error)
-		return df_err_set(err, -1, "%s: %s", home->state, df_errno_text(error));
+		return df_err_set(err, -1, "cannot make the state directory %s: %s", home->state,
+			df_errno_text(error));
 	if (before)
 		(void)rename(home->log, before);
 	fd = open(home->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0)
-		df_err_set(err, CLI_FAILED, "%s: %s", home->log, df_errno_text(errno));
+		df_err_set(err, CLI_FAILED, "cannot open %s: %s", home->log, df_errno_text(errno));
 	return fd;
 }
 

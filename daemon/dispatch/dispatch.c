@@ -424,7 +424,8 @@ static void explain(const struct function_config *config, struct call_reply *rep
 		snprintf(text, size, "it took longer than its timeout, %u ms", config->timeout_ms);
 		break;
 	case DF_OUTCOME_MEMORY:
-		snprintf(text, size, "it needed more memory than its %llu MiB",
+		snprintf(text, size,
+			"it needed more memory than its %llu MiB (`memory` in the manifest)",
 			(unsigned long long)(config->memory_bytes >> 20));
 		break;
 	case DF_OUTCOME_REPLY_SIZE:
