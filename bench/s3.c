@@ -4,7 +4,12 @@
  *
  *	bench-s3 put PORT CREDENTIALS BUCKET CLIENTS SECONDS BYTES    puts of new objects, signed
  *	bench-s3 get PORT CREDENTIALS BUCKET CLIENTS SECONDS BYTES    gets of one object, "file", signed
+ *	bench-s3 job PORT CREDENTIALS BUCKET THUMBS CLIENTS COUNT FILE
+ *	                                                              FILE is put COUNT times, NAME.jpg, and waited for: THUMBS/NAME.webp
  *	bench-s3 files DIRECTORY CLIENTS SECONDS BYTES                each file written beside, fsync, rename
+ *
+ * `job` prints JSON instead: rate, results per second; and with one client, which waits for each result before its next put, p50, ns from a put's beginning
+ * until its result can be read. Several clients put without waiting, and one more thread looks for the results.
  *
  * Each client is a thread with one connection that it keeps. Bodies are not hashed by the client (UNSIGNED-PAYLOAD): what is measured is the server. The
  * same gets go to bench-http-static, which does not look at signatures.
@@ -27,6 +32,8 @@
 
 #define CLIENTS_MAX 64
 #define HEAD_MAX 4096
+#define RESULT_MAX (256u << 10)
+#define JOB_SECONDS_MAX 60
 
 static struct {
 	const char *what, *bucket, *directory;
@@ -142,11 +149,12 @@ static void send_all(int fd, const char *bytes, size_t length, int flags)
 	}
 }
 
-/* Reads an answer to its end; it must be 200. */
-static void read_answer(int fd, char *buffer, size_t room)
+/* Reads an answer to its end; it must be 200, or 404 where that may be: then false. */
+static bool read_answer(int fd, char *buffer, size_t room, bool may_miss)
 {
 	size_t got = 0, want = 0;
 	char *end = NULL, *length;
+	bool found = true;
 
 	while (!end || got < want) {
 		ssize_t more = recv(fd, buffer + got, room - 1 - got, 0);
@@ -161,11 +169,14 @@ static void read_answer(int fd, char *buffer, size_t room)
 		length = strcasestr(buffer, "content-length:");
 		want = (size_t)(end - buffer) + 4 +
 			(length && length < end ? strtoul(length + 15, NULL, 10) : 0);
-		if (strncmp(buffer, "HTTP/1.1 200", 12) != 0 || want >= room) {
+		found = strncmp(buffer, "HTTP/1.1 200", 12) == 0;
+		if ((!found && !(may_miss && strncmp(buffer, "HTTP/1.1 404", 12) == 0)) ||
+			want >= room) {
 			fprintf(stderr, "bench-s3: %.400s\n", buffer);
 			exit(1);
 		}
 	}
+	return found;
 }
 
 static void *client(void *user)
@@ -185,7 +196,7 @@ static void *client(void *user)
 		send_all(fd, head, strlen(head), put ? MSG_MORE : 0);
 		if (put)
 			send_all(fd, o.body, o.bytes, 0);
-		read_answer(fd, buffer, o.bytes + 65536);
+		read_answer(fd, buffer, o.bytes + 65536, false);
 		counts[number]++;
 	}
 	close(fd);
@@ -212,6 +223,116 @@ static void *writer(void *user)
 	return NULL;
 }
 
+/* --- put, and wait for what comes of it --- */
+
+static struct {
+	const char *thumbs;
+	unsigned long count;
+	_Atomic unsigned long next;
+	double *took; /* seconds, by number of the put; with one client only */
+} job;
+
+/* Asks again and again, with pauses that leave the processors to who makes it. */
+static void wait_for(int fd, unsigned long n)
+{
+	const struct timespec pause = {0, o.clients == 1 ? 500000 : 5000000};
+	char head[HEAD_MAX], path[128], buffer[RESULT_MAX];
+
+	snprintf(path, sizeof(path), "/%s/%d-%lu.webp", job.thumbs, getpid(), n);
+	for (double end = now_s() + JOB_SECONDS_MAX;;) {
+		sign("GET", path, head);
+		send_all(fd, head, strlen(head), 0);
+		if (read_answer(fd, buffer, sizeof(buffer), true))
+			return;
+		if (now_s() > end) {
+			fprintf(stderr, "bench-s3: %s does not come\n", path);
+			exit(1);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void *putter(void *user)
+{
+	char head[HEAD_MAX], path[128], buffer[RESULT_MAX];
+	int fd = connect_to();
+	unsigned long n;
+
+	(void)user;
+	while ((n = job.next++) < job.count) {
+		double start = now_s();
+
+		snprintf(path, sizeof(path), "/%s/%d-%lu.jpg", o.bucket, getpid(), n);
+		sign("PUT", path, head);
+		send_all(fd, head, strlen(head), MSG_MORE);
+		send_all(fd, o.body, o.bytes, 0);
+		read_answer(fd, buffer, sizeof(buffer), false);
+		if (o.clients == 1)
+			wait_for(fd, n);
+		job.took[n] = now_s() - start;
+	}
+	close(fd);
+	return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void read_body(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+
+	if (!file || fseek(file, 0, SEEK_END) < 0)
+		die(path);
+	o.bytes = (size_t)ftell(file);
+	rewind(file);
+	o.body = malloc(o.bytes + 1);
+	if (!o.body || fread(o.body, 1, o.bytes, file) != o.bytes)
+		die(path);
+	fclose(file);
+}
+
+static int run_job(char **argv)
+{
+	pthread_t threads[CLIENTS_MAX];
+	double start;
+	int fd;
+
+	o.port = (uint16_t)atoi(argv[2]);
+	read_credentials(argv[3]);
+	o.bucket = argv[4];
+	job.thumbs = argv[5];
+	o.clients = (unsigned int)atoi(argv[6]);
+	job.count = strtoul(argv[7], NULL, 10);
+	read_body(argv[8]);
+	job.took = calloc(job.count, sizeof(*job.took));
+	if (!job.took || o.clients == 0 || o.clients > CLIENTS_MAX || job.count == 0)
+		return 2;
+	fd = connect_to();
+	start = now_s();
+	for (unsigned long i = 0; i < o.clients; i++) {
+		if (pthread_create(&threads[i], NULL, putter, NULL))
+			die("pthread_create");
+	}
+	for (unsigned long n = 0; o.clients > 1 && n < job.count; n++)
+		wait_for(fd, n);
+	for (unsigned int i = 0; i < o.clients; i++)
+		pthread_join(threads[i], NULL);
+	printf("{\"rate\": %.2f", (double)job.count / (now_s() - start));
+	qsort(job.took, job.count, sizeof(*job.took), compare);
+	if (o.clients == 1)
+		printf(", \"p50\": %.0f", job.took[job.count / 2] * 1e9);
+	printf("}\n");
+	close(fd);
+	free(job.took);
+	free(o.body);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool files = argc == 6 && strcmp(argv[1], "files") == 0;
@@ -220,6 +341,8 @@ int main(int argc, char **argv)
 	double start, seconds;
 	struct timespec pause;
 
+	if (argc == 9 && strcmp(argv[1], "job") == 0)
+		return run_job(argv);
 	if (!files && argc != 8) {
 		fprintf(stderr,
 			"bench-s3 put|get PORT CREDENTIALS BUCKET CLIENTS SECONDS BYTES | files DIRECTORY CLIENTS SECONDS BYTES\n");
