@@ -103,3 +103,9 @@ bool net_ring_sleep(struct net_ring *r)
 	__atomic_store_n(&r->shared->sleeping, 0, __ATOMIC_SEQ_CST);
 	return false;
 }
+
+void net_ring_awake(struct net_ring *r)
+{
+	if (__atomic_load_n(&r->shared->sleeping, __ATOMIC_RELAXED))
+		__atomic_store_n(&r->shared->sleeping, 0, __ATOMIC_SEQ_CST);
+}

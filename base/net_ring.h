@@ -36,5 +36,7 @@ const uint8_t *net_ring_next(struct net_ring *r, uint32_t *bytes);
 void net_ring_taken(struct net_ring *r, uint32_t bytes);
 /* Consumer: before it sleeps. False: there is a packet now. */
 bool net_ring_sleep(struct net_ring *r);
+/* Consumer: it is awake, whoever woke it; the producer need not. */
+void net_ring_awake(struct net_ring *r);
 
 #endif

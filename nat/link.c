@@ -19,6 +19,8 @@
 #define BATCH 256
 #define DNS_PORT 53
 #define PEER_MS 120000u
+#define BACKLOG 1024
+#define FIRST_FDS 1024 /* those of the start are below */
 
 static const uint8_t guest_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
 static const uint8_t host_mac[6] = {0x52, 0x55, 10, 0, 2, 2};
@@ -409,14 +411,34 @@ static const SlirpCb callbacks = {
 	.notify = notify,
 };
 
+/* libslirp lets a single connection wait to be accepted; the next one's client would only ask again after a second. Says so for
+ * the socket that listens there, which libslirp keeps to itself. */
+static void let_wait(const struct published *p)
+{
+	struct sockaddr_in name;
+	socklen_t bytes = sizeof(name), value_bytes = sizeof(int);
+
+	for (int fd = 3, listens; fd < FIRST_FDS; fd++, bytes = sizeof(name)) {
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &value_bytes) < 0 ||
+			!listens || getsockname(fd, (struct sockaddr *)&name, &bytes) < 0)
+			continue;
+		if (name.sin_family == AF_INET && name.sin_port == htons(p->host_port) &&
+			name.sin_addr.s_addr == p->address.s_addr)
+			(void)!listen(fd, BACKLOG);
+	}
+}
+
 static int publish(struct link *link, const struct published *p, struct df_err *err)
 {
 	const struct in_addr guest = {htonl(DF_NET_GUEST)};
 	char text[INET_ADDRSTRLEN];
 
 	if (slirp_add_hostfwd(link->slirp, p->udp, p->address, p->host_port, guest,
-		    p->guest_port) == 0)
+		    p->guest_port) == 0) {
+		if (!p->udp)
+			let_wait(p);
 		return 0;
+	}
 	return df_err_set(err, -errno, "%s:%u cannot be listened on: %s",
 		inet_ntop(AF_INET, &p->address, text, sizeof(text)), p->host_port,
 		df_errno_text(errno));

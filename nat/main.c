@@ -214,6 +214,7 @@ static void run(struct nat *nat)
 			timeout = 0;
 		if (poll(nat->fds, nat->count, (int)timeout) < 0 && errno != EINTR)
 			return;
+		net_ring_awake(&nat->link.from_guest);
 		if (nat->fds[OWN_LIFE].revents)
 			return;
 		if (nat->fds[OWN_KICK].revents)

@@ -46,6 +46,9 @@ struct df_net_packet {
 #define DF_NET_BYTES (4ULL << 20)
 #define DF_NET_MTU \
 	65520u /* what either side sends at most; large, because a packet may cost a wake-up */
+/* What the guest sends at most, and its TCP asks for: libslirp has a window of 64 KiB and says that there is room again
+ * when two whole segments fit into what was read since, so there must be more than three in it. */
+#define DF_NET_GUEST_MTU 16424u
 #define DF_NET_PACKET_MAX 65535u
 
 /* Addresses, host byte order: the guest's; its way out; its name server. The network is a /24. */

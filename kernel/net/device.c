@@ -9,6 +9,7 @@
 #include <lwip/ip.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
+#include <lwip/priv/tcp_priv.h>
 
 /* So many packets are taken in a row; then the program has a chance to read. */
 #define BATCH 64
@@ -35,7 +36,7 @@ static err_t begin(struct netif *netif)
 {
 	netif->name[0] = 'e';
 	netif->name[1] = 't';
-	netif->mtu = DF_NET_MTU;
+	netif->mtu = DF_NET_GUEST_MTU;
 	netif->output = send;
 	/* Nothing can change a packet on its way through memory; its sums are for what lies behind. */
 	NETIF_SET_CHECKSUM_CTRL(netif,
@@ -68,6 +69,7 @@ bool device_receive(void)
 
 	if (!there)
 		return false;
+	net_ring_awake(&in);
 	while (count < BATCH && take())
 		count++;
 	return count;
@@ -80,8 +82,20 @@ void device_flush(void)
 	sent = false;
 }
 
+/* What the program has not answered by now is acknowledged without an answer: the other side may be waiting for it
+ * before it sends more, and lwIP's own timer would be a quarter of a second. */
+static void acknowledge(void)
+{
+	for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
+		if (p->flags & TF_ACK_DELAY) {
+			tcp_ack_now(p);
+			tcp_output(p);
+		}
+}
+
 static bool sleeps(void)
 {
+	acknowledge();
 	device_flush();
 	return net_ring_sleep(&in);
 }
