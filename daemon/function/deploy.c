@@ -261,11 +261,28 @@ static void name_frozen(const struct deployment *deployment)
 	config->frozen = key;
 }
 
+/* A function whose snapshot is what freezing would give, whatever its name: a reference, or NULL. The one that is replaced is asked first. */
+static struct function *frozen_already(const struct deployment *deployment, struct function *before)
+{
+	struct function **list, *found = NULL;
+
+	if (reuse_possible(deployment, before))
+		return function_ref(before);
+	list = registry_list(NULL);
+	for (size_t i = 0; list && list[i] && !found; i++) {
+		if (list[i] != before && reuse_possible(deployment, list[i]))
+			found = function_ref(list[i]);
+	}
+	registry_list_free(list);
+	return found;
+}
+
 /* All that an Active function has. 1: the program could not be frozen. */
-static int make_files(struct function *function, const struct function *before,
+static int make_files(struct function *function, struct function *before,
 	const struct deployment *deployment, struct df_err *err)
 {
 	int error = check_image(deployment, &function->code_bytes, err);
+	struct function *same;
 
 	if (error)
 		return 1;
@@ -274,9 +291,11 @@ static int make_files(struct function *function, const struct function *before,
 	if (!function->root_path || !function->snapshot_path)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	name_frozen(deployment);
-	function->reused = reuse_possible(deployment, before);
-	if (function->reused) {
-		error = take_files(function, before, err);
+	same = frozen_already(deployment, before);
+	function->reused = same != NULL;
+	if (same) {
+		error = take_files(function, same, err);
+		function_unref(same);
 	} else {
 		error = take_image(function, deployment, err);
 		if (!error)
@@ -395,7 +414,7 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 	end_turn(&turn);
 	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
 		log_line(LOG_LEVEL_INFO, "deployed %s, %s after %.1f ms", function->config->name,
-			function->reused ? "with the snapshot that it had, frozen" : "frozen",
+			function->reused ? "with a snapshot that was there, frozen" : "frozen",
 			(double)function->boot_ns / 1e6);
 	function_unref(function);
 	return result;

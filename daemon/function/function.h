@@ -138,7 +138,7 @@ struct function {
 	unsigned int
 		boot_status; /* "entry": how the program ended when it ran once, before it was frozen; forgotten with the process */
 	uint64_t modified_ms; /* since 1970 */
-	bool reused; /* its snapshot is the one of the revision before; not kept over a restart */
+	bool reused; /* its snapshot was there already, as another revision's; not kept over a restart */
 	struct tally *tally;
 
 	unsigned int references; /* atomic */
