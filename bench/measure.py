@@ -2,10 +2,13 @@
 """What the benchmarks measure with: programs and their output, medians of sides in turn, events, a daemon of their own."""
 
 import base64
+import contextlib
+import http.client
 import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import time
@@ -141,12 +144,14 @@ def memory_of(pid, file, *keys):
 
 
 def below(pid):
-    """All processes below this one."""
+    """All processes below this one. Threads and processes that end meanwhile are not counted."""
     found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children") as f:
-            for word in f.read().split():
-                found += [int(word), *below(word)]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                with open(f"/proc/{pid}/task/{task}/children") as f:
+                    for word in f.read().split():
+                        found += [int(word), *below(word)]
     return found
 
 
@@ -215,8 +220,12 @@ class Daemon:
             event = base64.b64encode(f.read()).decode()
         config = {"image": path, "raw_root": True, "program": "/" + name, "command": [name], "features": [],
                   "event": event} | more
-        got = output(["curl", "-s", "--unix-socket", os.path.join(self.state, "socket"), "-X", "PUT",
-                      f"http://dayfly/functions/{name}", "-d", json.dumps(config)]).stdout
+        connection = http.client.HTTPConnection("dayfly", timeout=60)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with contextlib.closing(connection):
+            connection.sock.connect(os.path.join(self.state, "socket"))
+            connection.request("PUT", f"/functions/{name}", json.dumps(config))
+            got = connection.getresponse().read().decode()
         if '"state":"Active"' not in got:
             raise Failed(f"deploy: {got}")
 
@@ -226,5 +235,5 @@ class Daemon:
         output(["/usr/bin/env", "DAYFLY_STATE=" + self.state, DAYFLY, "deploy", "--event", event, name])
 
 
-def http(port, path, connections, requests, content="100"):
+def post(port, path, connections, requests, content="100"):
     return json.loads(output([program("http"), str(port), path, content, str(connections), str(requests)]).stdout)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from measure import (BUILD, DAYFLY, TOP, Daemon, Failed, bare_exit, below, body, echo, events, http, in_turn, memory_of, number, output,
+from measure import (BUILD, DAYFLY, TOP, Daemon, Failed, bare_exit, below, body, echo, events, in_turn, memory_of, number, output, post,
                      program, scratch, tool, wall)
 
 
@@ -31,8 +31,8 @@ def server(*command):
 def http_echo():
     with server(program("http-static")) as static, Daemon() as daemon:
         daemon.deploy("echo", program("echo"))
-        http(daemon.port, "/fn/echo", 1, 300)
-        seen = [(http(daemon.port, "/fn/echo", 1, 3000)["p50"], http(static, "/", 1, 3000)["p50"]) for _ in range(5)]
+        post(daemon.port, "/fn/echo", 1, 300)
+        seen = [(post(daemon.port, "/fn/echo", 1, 3000)["p50"], post(static, "/", 1, 3000)["p50"]) for _ in range(5)]
     ours, library = (statistics.median(column) for column in zip(*seen))
     yield "http.echo", ours / 1e3, "us", "a static reply by the same library", library / 1e3, ("ratio", 4)
 
@@ -49,13 +49,13 @@ def http_rate():
     """32 connections. Beside requests a second: what daemon and monitors compute for one, guests included, but not the client."""
     def ours(daemon):
         before = cpu_seconds(daemon.child.pid)
-        rate = http(daemon.port, "/fn/echo", 32, 6400)["rate"]
+        rate = post(daemon.port, "/fn/echo", 32, 6400)["rate"]
         return rate, (cpu_seconds(daemon.child.pid) - before) / 6400
 
     with server(program("http-static")) as static, Daemon() as daemon:
         daemon.deploy("echo", program("echo"))
-        http(daemon.port, "/fn/echo", 32, 3200)
-        seen = [(*ours(daemon), http(static, "/", 32, 32000)["rate"], bare_exit()) for _ in range(5)]
+        post(daemon.port, "/fn/echo", 32, 3200)
+        seen = [(*ours(daemon), post(static, "/", 32, 32000)["rate"], bare_exit()) for _ in range(5)]
     rate, cpu, library, bare = (statistics.median(column) for column in zip(*seen))
     yield "http.rate", rate, "/s", "a static reply by the same library", library, ("least", 0.15)
     yield "http.rate.cpu", cpu * 1e6, "us", "one bare KVM exit", bare / 1e3, None
@@ -68,7 +68,7 @@ def http_cold():
         for i in range(15):
             daemon.deploy(f"echo{i}", program("echo"))
             time.sleep(0.3)
-            times.append(http(daemon.port, f"/fn/echo{i}", 1, 1)["p50"])
+            times.append(post(daemon.port, f"/fn/echo{i}", 1, 1)["p50"])
     linux = wall(31, [program("echo")], stdin=body())[0]
     yield "http.cold", statistics.median(times) / 1e3, "us", "fork, exec and wait", linux / 1e3, ("ratio", 3)
 
@@ -119,7 +119,7 @@ def idle_function():
         deploying = time.monotonic() - start
     with Daemon(fresh=False) as daemon:
         many = look(daemon)
-        http(daemon.port, f"/fn/idle{IDLE - 1}", 1, 1)
+        post(daemon.port, f"/fn/idle{IDLE - 1}", 1, 1)
     yield "idle.function", many["processes"] - one["processes"], "procs", None, None, ("value", 0)
     yield "idle.function.memory", many["memory"] / (1 << 20), "MiB", "with one function", one["memory"] / (1 << 20), None
     yield "idle.function.start", many["started"] / 1e6, "ms", "with one function", one["started"] / 1e6, None
@@ -171,9 +171,9 @@ def compress_zstd():
     seen = []
     with Daemon() as daemon:
         daemon.deploy_prebuilt("compress", typical)
-        http(daemon.port, "/fn/compress", 1, 5, "@" + text)
+        post(daemon.port, "/fn/compress", 1, 5, "@" + text)
         for _ in range(5):
-            ours = http(daemon.port, "/fn/compress", 1, 15, "@" + text)["p50"]
+            ours = post(daemon.port, "/fn/compress", 1, 15, "@" + text)["p50"]
             seen.append((megabytes * 1e9 / ours, megabytes * 1e9 / wall(15, [tool("zstd"), "-q", "-3", "-c"], stdin=text)[0]))
     ours, beside = (statistics.median(column) for column in zip(*seen))
     yield "compress.zstd", ours, "MB/s", "zstd on the command line", beside, ("least", 0.9)
@@ -194,9 +194,9 @@ def image_thumb():
     seen = []
     with Daemon() as daemon:
         daemon.deploy_prebuilt("image", picture)
-        http(daemon.port, "/fn/image", 1, 20, "@" + picture)
+        post(daemon.port, "/fn/image", 1, 20, "@" + picture)
         for _ in range(5):
-            seen.append((http(daemon.port, "/fn/image", 1, 41, "@" + picture)["p50"], wall(41, THUMB_ALONE, stdin=picture)[0]))
+            seen.append((post(daemon.port, "/fn/image", 1, 41, "@" + picture)["p50"], wall(41, THUMB_ALONE, stdin=picture)[0]))
     ours, beside = (statistics.median(column) for column in zip(*seen))
     yield "image.thumb", ours / 1e6, "ms", "fork and exec of the same program", beside / 1e6, None
 
@@ -272,9 +272,9 @@ def beside_echo(name, port, requests):
     """The echo program's work over HTTP, done in another way, beside http.echo."""
     with Daemon() as daemon:
         daemon.deploy("echo", program("echo"))
-        http(daemon.port, "/fn/echo", 1, 300)
-        http(port, "/", 1, 3)
-        seen = [(http(port, "/", 1, requests)["p50"], http(daemon.port, "/fn/echo", 1, 2000)["p50"]) for _ in range(5)]
+        post(daemon.port, "/fn/echo", 1, 300)
+        post(port, "/", 1, 3)
+        seen = [(post(port, "/", 1, requests)["p50"], post(daemon.port, "/fn/echo", 1, 2000)["p50"]) for _ in range(5)]
     other, ours = (statistics.median(column) for column in zip(*seen))
     yield name, other / 1e3, "us", "http.echo", ours / 1e3, None
 
