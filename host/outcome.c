@@ -59,12 +59,7 @@ void df_outcome_print(const char *text)
 		/* Indented lines belong to the one before. */
 		if (length && *text != ' ' && !df_starts_with(text, "dayfly: "))
 			df_str_add(&lines, "dayfly: ");
-		for (size_t i = 0; i < length; i++) {
-			unsigned char c = (unsigned char)text[i];
-
-			df_str_add_bytes(&lines,
-				(c < 0x20 && c != '\t') || c == 0x7f ? "?" : &text[i], 1);
-		}
+		df_str_add_plain(&lines, text, length);
 		df_str_add(&lines, "\n");
 		text += length + (text[length] == '\n');
 	}

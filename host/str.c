@@ -51,6 +51,15 @@ void df_str_add(struct df_str *str, const char *text)
 	df_str_add_bytes(str, text, strlen(text));
 }
 
+void df_str_add_plain(struct df_str *str, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		df_str_add_bytes(str, (c < 0x20 && c != '\t') || c == 0x7f ? "?" : &text[i], 1);
+	}
+}
+
 void df_str_addf(struct df_str *str, const char *format, ...)
 {
 	va_list args;

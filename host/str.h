@@ -29,6 +29,9 @@ void df_str_add_bytes(struct df_str *str, const void *bytes, size_t length);
 void df_str_add(struct df_str *str, const char *text);
 void df_str_addf(struct df_str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Appends bytes that others chose, for a terminal: control characters other than tabs become `?`. */
+void df_str_add_plain(struct df_str *str, const char *text, size_t length);
+
 /* Cuts the text to `length` bytes; does nothing when it is shorter. */
 void df_str_cut(struct df_str *str, size_t length);
 

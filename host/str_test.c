@@ -23,6 +23,8 @@ static void test_builder(void **state)
 	df_str_addf(&str, "%d-%s", 42, "x");
 	df_str_add_bytes(&str, "yz", 1);
 	assert_string_equal(df_str_text(&str), "abc42-xy");
+	df_str_add_plain(&str, "\t\x1b[1m\n\x7f\xc3\xa4", 9);
+	assert_string_equal(df_str_text(&str), "abc42-xy\t?[1m??\xc3\xa4");
 	df_str_cut(&str, 3);
 	df_str_cut(&str, 99);
 	assert_string_equal(df_str_text(&str), "abc");

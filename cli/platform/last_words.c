@@ -26,12 +26,7 @@ void add_indented(struct df_str *lines, const char *text)
 		size_t length = strcspn(text, "\n");
 
 		df_str_add(lines, "    ");
-		for (size_t i = 0; i < length; i++) {
-			unsigned char c = (unsigned char)text[i];
-
-			df_str_add_bytes(lines,
-				(c < 0x20 && c != '\t') || c == 0x7f ? "?" : &text[i], 1);
-		}
+		df_str_add_plain(lines, text, length);
 		df_str_add(lines, "\n");
 		text += length + (text[length] == '\n');
 	}

@@ -67,13 +67,14 @@ static void add_entry(struct df_str *text, const json_t *entry)
 {
 	const char *level = member_text(entry, "level"), *version = member_text(entry, "version");
 	const char *time = member_text(entry, "time"), *id = member_text(entry, "request_id");
+	const char *message = member_text(entry, "message");
 	uint64_t duration_us = member_number(entry, "duration_us");
 	char took[UNITS_BYTES];
 
 	df_str_addf(text, "%.10s %.12s ", time, strlen(time) > 11 ? time + 11 : "");
 	if (strcmp(level, "info") != 0)
 		df_str_addf(text, "%s: ", level);
-	df_str_addf(text, "%s", member_text(entry, "message"));
+	df_str_add_plain(text, message, strlen(message));
 	if (*version && strcmp(version, "$LATEST") != 0)
 		df_str_addf(text, " · version %s", version);
 	if (duration_us)

@@ -237,6 +237,16 @@ static int read_file(const struct directory *d, int fd, const struct stat *befor
 		: -ESTALE;
 }
 
+/* Attributes, one of which is the name, have none. */
+static bool has_controls(const char *name)
+{
+	for (; *name; name++) {
+		if ((unsigned char)*name < 0x20 || *name == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 static void take_file(struct directory *d, int fd, const char *name, const struct stat *now,
 	const char *stamp)
 {
@@ -244,6 +254,10 @@ static void take_file(struct directory *d, int fd, const char *name, const struc
 	struct df_err err = {0};
 	int error;
 
+	if (has_controls(name)) {
+		refuse(d, name, stamp, "its name has control characters");
+		return;
+	}
 	if (d->content && (uint64_t)now->st_size > d->trigger->body_max) {
 		(void)df_err_set(&err, -EFBIG,
 			"it has %" PRId64 " bytes, and limits.request allows %" PRIu64,
