@@ -346,7 +346,7 @@ const struct schema_key manifest_keys[] = {
 	{.name = "secrets",
 		.type = SCHEMA_PAIRS,
 		IN_MANIFEST(secrets),
-		.good = value_is_path,
+		.good = value_is_secret,
 		.expected = "a mapping of variables, NAME: file that holds the value"},
 	{.name = "wait_point",
 		.type = SCHEMA_WORD,

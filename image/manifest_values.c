@@ -209,6 +209,11 @@ bool value_is_path(const char *text)
 	return *text && strlen(text) <= PATH_BYTES_MAX && !has_control(text);
 }
 
+bool value_is_secret(const char *text)
+{
+	return !*text || value_is_path(text);
+}
+
 static bool has_dot_dot(const char *path)
 {
 	for (const char *at = strstr(path, ".."); at; at = strstr(at + 1, "..")) {

@@ -18,6 +18,9 @@ bool value_is_tag(const char *text);
 /* A host path, absolute or relative. */
 bool value_is_path(const char *text);
 
+/* The same, or "": the deployment has to name the file. */
+bool value_is_secret(const char *text);
+
 /* An absolute path without "..". */
 bool value_is_guest_path(const char *text);
 

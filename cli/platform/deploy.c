@@ -402,6 +402,8 @@ static int deploy_described(const struct deploy_options *how, struct program_opt
 	m.timeout_ms = how->timeout_ms ? how->timeout_ms : m.timeout_ms;
 	m.concurrency = how->concurrency ? how->concurrency : m.concurrency;
 	if (!status)
+		status = secrets_name(&m, &how->secrets, err);
+	if (!status)
 		status = deploy(&m, how, function, err);
 	manifest_deinit(&m);
 	unpacked_deinit(&unpacked);

@@ -82,6 +82,18 @@ static void drop_list(struct manifest_list *list)
 	*list = (struct manifest_list){.count = 0};
 }
 
+/* Where the files of secrets lie is the host's matter too: their names say what to ask for. */
+static bool drop_paths(struct manifest_pairs *secrets)
+{
+	for (size_t i = 0; i < secrets->count; i++) {
+		free(secrets->items[i].value);
+		secrets->items[i].value = strdup("");
+		if (!secrets->items[i].value)
+			return false;
+	}
+	return true;
+}
+
 /*
  * What the host has to do with it is gone: the root is complete, and the program is named by its path in it, unless its name is enough
  * there. So equal roots and settings give equal images, wherever they were made.
@@ -94,6 +106,8 @@ static bool make_portable(struct manifest *m, const struct program *program)
 	free(m->root);
 	free(m->rehearse);
 	m->root = m->rehearse = NULL;
+	if (!drop_paths(&m->secrets))
+		return false;
 	if (!strpbrk(typed, "/:") && strcmp(typed, program->argv0) == 0)
 		return true;
 	free(m->command.items[0]);

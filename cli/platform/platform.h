@@ -169,6 +169,10 @@ struct secret_flags {
 /* Checks one and keeps it. Returns 0 or -errno with *err set. */
 int secrets_add_flag(struct secret_flags *flags, const char *value, struct df_err *err);
 
+/* Adds the names of flags to a manifest's secrets, without files: what is made from it asks for them. Returns 0 or the exit status with *err set. */
+int secrets_name(struct manifest *m, const struct secret_flags *flags, struct df_err *err)
+	__attribute__((warn_unused_result));
+
 /*
  * Reads the files of a manifest's secrets (NULL: there is none) and of flags, which come in their place. *secrets is a new object of
  * texts. Returns 0 or the exit status with *err set, in which no value ever stands.

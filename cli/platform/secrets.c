@@ -85,6 +85,36 @@ static bool is_given(const struct secret_flags *flags, const char *name)
 	return false;
 }
 
+int secrets_name(struct manifest *m, const struct secret_flags *flags, struct df_err *err)
+{
+	struct manifest_pair *items = calloc(m->secrets.count + flags->count + 1, sizeof(*items));
+
+	if (!items)
+		return df_err_set(err, CLI_FAILED, "out of memory");
+	for (size_t i = 0; i < m->secrets.count; i++)
+		items[i] = m->secrets.items[i];
+	free(m->secrets.items);
+	m->secrets.items = items;
+	for (size_t i = 0; i < flags->count; i++) {
+		size_t length = strcspn(flags->list[i], "="), known = 0;
+		struct manifest_pair *pair = &items[m->secrets.count];
+
+		while (known < m->secrets.count &&
+			(strlen(items[known].name) != length ||
+				strncmp(items[known].name, flags->list[i], length) != 0))
+			known++;
+		if (known < m->secrets.count)
+			continue;
+		/* Counted first: what is half done is freed with the rest. */
+		m->secrets.count++;
+		pair->name = strndup(flags->list[i], length);
+		pair->value = strdup("");
+		if (!pair->name || !pair->value)
+			return df_err_set(err, CLI_FAILED, "out of memory");
+	}
+	return 0;
+}
+
 int secrets_read(const struct manifest *m, const struct secret_flags *flags, json_t **secrets,
 	struct df_err *err)
 {
@@ -97,6 +127,12 @@ int secrets_read(const struct manifest *m, const struct secret_flags *flags, jso
 
 		if (is_given(flags, pair->name))
 			continue;
+		if (!*pair->value)
+			status = df_err_set(err, CLI_FAILED,
+				"the manifest asks for the secret %s; deploy it with --secret %s=FILE",
+				pair->name, pair->name);
+		if (status)
+			break;
 		status = path ? read_secret(object, pair->name, path, err)
 			      : df_err_set(err, CLI_FAILED, "out of memory");
 	}
