@@ -6,7 +6,9 @@
 #include "host/str.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -126,4 +128,19 @@ int df_make_dirs(const char *path, mode_t mode)
 		*slash = '/';
 	}
 	return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static int remove_one(const char *path, const struct stat *now, int kind, struct FTW *place)
+{
+	(void)now;
+	(void)kind;
+	(void)place;
+	(void)!remove(path);
+	return 0;
+}
+
+void df_remove_tree(const char *path)
+{
+	if (path)
+		(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

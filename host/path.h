@@ -34,4 +34,7 @@ char *df_path_absolute(const char *path) __attribute__((warn_unused_result));
 /* Makes `path` and the directories above it that are missing. Returns 0 (also when all exist) or -errno. */
 int df_make_dirs(const char *path, mode_t mode) __attribute__((warn_unused_result));
 
+/* Removes `path` and all below it, as far as that can be done; symbolic links are not followed, NULL is nothing. */
+void df_remove_tree(const char *path);
+
 #endif

@@ -101,6 +101,24 @@ static void test_absolute(void **state)
 	rmdir(top);
 }
 
+static void test_remove_tree(void **state)
+{
+	char directory[] = "/tmp/dayfly-path.XXXXXX";
+	DF_FREE char *deep = NULL, *link = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	deep = df_path_join(directory, "a/b/c");
+	link = df_path_join(directory, "a/link");
+	assert_int_equal(df_make_dirs(deep, 0700), 0);
+	assert_int_equal(symlink("/tmp", link), 0);
+	df_remove_tree(directory);
+	assert_int_equal(access(directory, F_OK), -1);
+	assert_int_equal(access("/tmp", F_OK), 0);
+	df_remove_tree(directory);
+	df_remove_tree(NULL);
+}
+
 static void test_make_dirs(void **state)
 {
 	char template[] = "/tmp/dayfly-path-XXXXXX";
@@ -130,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_absolute),
 		cmocka_unit_test(test_make_dirs),
+		cmocka_unit_test(test_remove_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -21,15 +20,6 @@
 #define HELPER "dayfly-import"
 #define OUTPUT_BYTES_MAX (1u << 20)
 #define TIME_LIMIT_MS (10u * 60 * 1000)
-
-static int remove_entry(const char *path, const struct stat *now, int type, struct FTW *ftw)
-{
-	(void)now;
-	(void)type;
-	(void)ftw;
-	(void)!remove(path);
-	return 0;
-}
 
 /* --- into the manifest --- */
 
@@ -225,6 +215,6 @@ int import_unpack(const struct import_request *request, struct manifest *m,
 	if (!mkdtemp(work))
 		return df_err_set(err, -errno, "%s: %s", work, df_errno_text(errno));
 	error = run_helper(request, helper, work, m, result, err);
-	nftw(work, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	df_remove_tree(work);
 	return error;
 }

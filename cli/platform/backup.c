@@ -242,13 +242,22 @@ static int collect(const char *state, const struct backup_options *options, stru
 
 /* --- the archive --- */
 
-static int archive_failed(struct archive *archive, const char *path, struct df_err *err)
+/* The library's numbers of its own are negative, or EILSEQ for a format that it does not know. */
+const char *backup_why(struct archive *archive)
 {
 	const char *text = archive_error_string(archive);
 	int number = archive_errno(archive);
 
-	return df_err_set(err, number > 0 ? -number : -EIO, "%s: %s", path,
-		text ? text : "writing failed");
+	if (number > 0 && number != EILSEQ && number != EINVAL)
+		return df_errno_text(number);
+	return text ? text : "no reason is known";
+}
+
+static int archive_failed(struct archive *archive, const char *path, struct df_err *err)
+{
+	int number = archive_errno(archive);
+
+	return df_err_set(err, number > 0 ? -number : -EIO, "%s: %s", path, backup_why(archive));
 }
 
 static int write_header(struct archive *out, const char *path, const struct backup_options *options,
@@ -375,19 +384,6 @@ static int write_archive(int fd, const char *path, const struct backup_options *
 
 /* --- the whole --- */
 
-static int remove_one(const char *path, const struct stat *now, int kind, struct FTW *place)
-{
-	(void)now;
-	(void)place;
-	return (kind == FTW_DP ? rmdir(path) : unlink(path)) < 0 && errno != ENOENT ? -1 : 0;
-}
-
-static void remove_tree(const char *path)
-{
-	if (access(path, F_OK) == 0)
-		(void)nftw(path, remove_one, 16, FTW_PHYS | FTW_DEPTH);
-}
-
 /* The directory for second names, made anew, as the current one. *lock: there is one backup at a time. */
 static int enter(const char *state, char **directory, int *lock, struct df_err *err)
 {
@@ -400,7 +396,7 @@ static int enter(const char *state, char **directory, int *lock, struct df_err *
 	*directory = df_path_join(state, BACKUP_DIRECTORY);
 	if (!*directory)
 		return df_err_set(err, -ENOMEM, "out of memory");
-	remove_tree(*directory);
+	df_remove_tree(*directory);
 	if (mkdir(*directory, 0700) < 0 || chdir(*directory) < 0 || mkdir("queue", 0700) < 0 ||
 		mkdir("objects", 0700) < 0)
 		return df_err_set(err, -errno, "%s: %s", *directory, df_errno_text(errno));
@@ -429,7 +425,7 @@ static int back_up(const char *state, const char *path, const struct backup_opti
 		unlink(temporary);
 	(void)!chdir("/");
 	if (directory)
-		remove_tree(directory);
+		df_remove_tree(directory);
 	return error;
 }
 

@@ -10,6 +10,11 @@
 #define BACKUP_FORMAT 1
 #define BACKUP_HEADER_MAX 4096
 
+struct archive;
+
+/* Why the last call on an archive failed: what the system said, or else the library. Valid until the next call. */
+const char *backup_why(struct archive *archive);
+
 /* Beside what is collected; removed when the command ends, or by the next one. */
 #define BACKUP_DIRECTORY ".backup"
 

@@ -15,7 +15,6 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +26,16 @@ static const struct page restore_page = {"restore FILE",
 	"old one away, or set DAYFLY_STATE. Then start the daemon.\n",
 	1, 1, WORDS_FILES, NULL};
 
+static int no_backup(const char *path, struct df_err *err)
+{
+	return df_err_set(err, -EINVAL, "%s is nothing that dayfly backup wrote", path);
+}
+
 static int archive_failed(struct archive *archive, const char *path, struct df_err *err)
 {
-	const char *text = archive_error_string(archive);
-
-	return df_err_set(err, -EUCLEAN, "%s: %s", path, text ? text : "reading failed");
+	if (archive_errno(archive) == EILSEQ)
+		return no_backup(path, err);
+	return df_err_set(err, -EUCLEAN, "%s: %s", path, backup_why(archive));
 }
 
 /* The first member says what this is. */
@@ -45,7 +49,7 @@ static int check_header(struct archive *in, const char *path, struct df_err *err
 
 	if (archive_read_next_header(in, &entry) != ARCHIVE_OK ||
 		strcmp(archive_entry_pathname(entry), BACKUP_HEADER) != 0)
-		return df_err_set(err, -EINVAL, "%s is nothing that dayfly backup wrote", path);
+		return no_backup(path, err);
 	length = archive_read_data(in, text, sizeof(text));
 	json = length > 0 ? json_loadb(text, (size_t)length, 0, NULL) : NULL;
 	format = json_integer_value(json_object_get(json, "format"));
@@ -74,6 +78,19 @@ static int check_entry(struct archive_entry *entry, const char *path, struct df_
 	return 0;
 }
 
+/* Either the archive is to blame, or the disk. */
+static int extract_failed(struct archive *in, struct archive *out, const char *path,
+	const char *member, struct df_err *err)
+{
+	struct archive *failed = archive_error_string(in) ? in : out;
+	int number = archive_errno(failed);
+
+	if (number > 0 && number != EILSEQ && number != EINVAL)
+		return df_err_set(err, -number, "cannot unpack %s: %s", path, backup_why(failed));
+	return df_err_set(err, -EUCLEAN, "%s is damaged, at %s: %s", path, member,
+		backup_why(failed));
+}
+
 static int unpack(struct archive *in, const char *path, struct df_err *err)
 {
 	struct archive *out = archive_write_disk_new();
@@ -87,11 +104,10 @@ static int unpack(struct archive *in, const char *path, struct df_err *err)
 	while (!error && (got = archive_read_next_header(in, &entry)) == ARCHIVE_OK) {
 		error = check_entry(entry, path, err);
 		if (!error && archive_read_extract2(in, entry, out) != ARCHIVE_OK)
-			error = archive_failed(archive_error_string(in) ? in : out,
-				archive_entry_pathname(entry), err);
+			error = extract_failed(in, out, path, archive_entry_pathname(entry), err);
 	}
 	if (!error && got != ARCHIVE_EOF)
-		error = archive_failed(in, path, err);
+		error = extract_failed(in, out, path, "its next member", err);
 	if (archive_write_close(out) != ARCHIVE_OK && !error)
 		error = archive_failed(out, path, err);
 	archive_write_free(out);
@@ -113,13 +129,6 @@ static int unpack_file(const char *path, struct df_err *err)
 		error = unpack(in, path, err);
 	archive_read_free(in);
 	return error;
-}
-
-static int remove_one(const char *path, const struct stat *now, int kind, struct FTW *place)
-{
-	(void)now;
-	(void)place;
-	return kind == FTW_DP ? rmdir(path) : unlink(path);
 }
 
 /* `path` and `state` are absolute. */
@@ -151,7 +160,7 @@ static int restore(const char *path, const char *state, struct df_err *err)
 		error = df_err_set(err, -errno, "%s: %s", state, df_errno_text(errno));
 	(void)!chdir("/");
 	if (error)
-		(void)nftw(temporary, remove_one, 16, FTW_PHYS | FTW_DEPTH);
+		df_remove_tree(temporary);
 	return error;
 }
 

@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,20 +21,6 @@
 
 #define PREFIX "import-"
 #define STALE_S 86400 /* no import takes so long */
-
-static int remove_entry(const char *path, const struct stat *now, int type, struct FTW *ftw)
-{
-	(void)now;
-	(void)type;
-	(void)ftw;
-	(void)!remove(path);
-	return 0;
-}
-
-static void remove_tree(const char *path)
-{
-	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* What imports left that were killed. */
 static void remove_stale(const char *cache)
@@ -51,7 +36,7 @@ static void remove_stale(const char *cache)
 			DF_FREE char *path = df_path_join(cache, entry->d_name);
 
 			if (path)
-				remove_tree(path);
+				df_remove_tree(path);
 		}
 	}
 }
@@ -121,7 +106,7 @@ int unpack_container(struct unpacked *u, const char *source, const char *referen
 void unpacked_deinit(struct unpacked *u)
 {
 	if (u->directory)
-		remove_tree(u->directory);
+		df_remove_tree(u->directory);
 	free(u->directory);
 	u->directory = NULL;
 }
