@@ -105,12 +105,20 @@ IDLE = 1000
 
 def idle_function():
     """What 1,000 functions without traffic take: processes, memory and start of the daemon, beside one function."""
+    def starts():
+        """Several, since the machine may be busy with one of them."""
+        seen = []
+        for _ in range(5):
+            with Daemon(fresh=False) as daemon:
+                seen.append(daemon.started_ns)
+        return statistics.median(seen)
+
     def look(daemon):
-        return {"memory": memory_of(daemon.child.pid, "smaps_rollup", "Anonymous"), "started": daemon.started_ns,
-                "processes": len(below(daemon.child.pid))}
+        return {"memory": memory_of(daemon.child.pid, "smaps_rollup", "Anonymous"), "processes": len(below(daemon.child.pid))}
 
     with Daemon() as daemon:
         daemon.deploy("idle0", program("echo"))
+    start_one = starts()
     with Daemon(fresh=False) as daemon:
         one = look(daemon)
         start = time.monotonic()
@@ -122,7 +130,7 @@ def idle_function():
         post(daemon.port, f"/fn/idle{IDLE - 1}", 1, 1)
     yield "idle.function", many["processes"] - one["processes"], "procs", None, None, ("value", 0)
     yield "idle.function.memory", many["memory"] / (1 << 20), "MiB", "with one function", one["memory"] / (1 << 20), None
-    yield "idle.function.start", many["started"] / 1e6, "ms", "with one function", one["started"] / 1e6, None
+    yield "idle.function.start", starts() / 1e6, "ms", "with one function", start_one / 1e6, None
     yield "idle.function.deploy", deploying * 1e3 / (IDLE - 1), "ms", None, None, None
 
 
