@@ -121,6 +121,8 @@ static int use_path(struct program *program, struct df_err *err)
 			"%s: %s", program->typed, df_errno_text(errno));
 	if (S_ISDIR(now.st_mode))
 		return df_err_set(err, CLI_CANNOT_RUN, "%s is a directory", program->typed);
+	if (!S_ISREG(now.st_mode))
+		return df_err_set(err, CLI_CANNOT_RUN, "%s is not a file", program->typed);
 	if (access(program->typed, X_OK) < 0)
 		return df_err_set(err, CLI_CANNOT_RUN, "%s is not executable; chmod +x %s",
 			program->typed, program->typed);

@@ -11,6 +11,8 @@
 
 #define CALLS 464 /* entry.S knows it (CALL_LIMIT): every number there is, rounded up */
 
+#define FAMILY_UNIX 1 /* AF_UNIX */
+
 /* entry.S knows these names. */
 call_handler *first_table[CALLS];
 call_handler **call_table = first_table;
@@ -31,10 +33,12 @@ static const char *const feature_names[] = {
 static uint32_t missed; /* bit n: a call of feature n was made, which is not there */
 static uint32_t probed; /* the same for calls that C libraries try at each start and do without */
 
-static bool is_probe(uint64_t nr)
+/* A Unix socket is how glibc asks nscd for a user's name, before it reads /etc/passwd. */
+static bool is_probe(uint64_t nr, uint64_t family)
 {
-	return nr == __NR_set_robust_list || nr == __NR_rseq || nr == __NR_readlink ||
-		nr == __NR_readlinkat || nr == __NR_newfstatat;
+	return (nr == __NR_socket && family == FAMILY_UNIX) || nr == __NR_set_robust_list ||
+		nr == __NR_rseq || nr == __NR_readlink || nr == __NR_readlinkat ||
+		nr == __NR_newfstatat;
 }
 
 /* Remembers what is missing; a second process is said at once, since the program may hide its failure. */
@@ -42,8 +46,8 @@ static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e
 {
 	uint64_t nr = current->frame->orig_rax;
 
-	(void)a, (void)b, (void)c, (void)d, (void)e, (void)g;
-	if (call_count[nr] > 1)
+	(void)b, (void)c, (void)d, (void)e, (void)g;
+	if (call_count[nr] > 1 && nr != __NR_socket)
 		return -ENOSYS;
 	if (nr == __NR_fork || nr == __NR_vfork || nr == __NR_clone || nr == __NR_clone3)
 		note("the program called %s: a dayfly guest runs a single process, so fork, system()"
@@ -52,7 +56,7 @@ static int64_t absent(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e
 				: nr == __NR_vfork ? "vfork"
 						   : "clone");
 	else if (feature_of[nr] != none && feature_of[nr] != core)
-		*(is_probe(nr) ? &probed : &missed) |= 1u << feature_of[nr];
+		*(is_probe(nr, a) ? &probed : &missed) |= 1u << feature_of[nr];
 	return -ENOSYS;
 }
 
