@@ -66,6 +66,8 @@ static void print_letter(const struct dead_options *how, struct table *table, co
 {
 	unsigned long long id = member_number(letter, "id");
 	const char *given_up = member_text(letter, "given_up");
+	/* The object that is the body, or where the result should have gone. */
+	const char *target = member_text(letter, "target");
 	char size[UNITS_BYTES];
 
 	if (how->quiet) {
@@ -77,9 +79,10 @@ static void print_letter(const struct dead_options *how, struct table *table, co
 	table_add(table, "%.10s %.8s", given_up, strlen(given_up) > 11 ? given_up + 11 : "");
 	table_add(table, "%llu", (unsigned long long)member_number(letter, "attempts"));
 	table_add(table, "%s", units_size(member_number(letter, "body_bytes"), size));
-	table_add(table, "%s",
+	table_add(table, "%s%s%s",
 		*member_text(letter, "error") ? member_text(letter, "error")
-					      : member_text(letter, "reason"));
+					      : member_text(letter, "reason"),
+		*target ? ": " : "", target);
 }
 
 /* The daemon answers a page at a time; all of them into `letters`. */
