@@ -49,8 +49,7 @@ static int set_published(void *into, const char *value, struct df_err *err)
 }
 
 const struct flag net_flags[] = {
-	{"--net", "[=RULE]",
-		"a network; RULE opens NAME[:PORT], ADDRESS[/BITS][:PORT] or any (default: none)",
+	{"--net", "[=RULE]", "a network; RULE opens any, NAME[:PORT] or ADDRESS[/BITS][:PORT]",
 		set_net},
 	{"-p", "[ADDR:]PORT:PORT",
 		"publish a port of the guest, on 127.0.0.1 or ADDR; /udp behind it", set_published},
