@@ -6,6 +6,7 @@
 #include "daemon/event/async.h"
 #include "daemon/function/deploy.h"
 #include "daemon/function/freeze.h"
+#include "daemon/function/images.h"
 #include "daemon/function/mend.h"
 #include "daemon/http/access.h"
 #include "daemon/http/address.h"
@@ -117,6 +118,7 @@ static int apply(const struct settings *s)
 	dispatch_change(&limits);
 	http_limit_body(s->body_max);
 	log_change(&logs);
+	images_change(s->images.keep_ms, s->images.quota_bytes);
 	return access_change(&access);
 }
 
@@ -320,6 +322,7 @@ static void tidy(void)
 	if (error)
 		log_line(LOG_LEVEL_WARNING, "old dead letters could not be removed: %s",
 			df_errno_text(error));
+	images_tidy();
 }
 
 static void run(struct settings *settings, const struct command_line *line, const sigset_t *signals)

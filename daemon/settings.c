@@ -133,6 +133,22 @@ static const struct schema_key objects_keys[] = {
 	{0},
 };
 
+static const struct schema_key images_keys[] = {
+	{.name = "keep",
+		.type = SCHEMA_DURATION,
+		IN(images.keep_ms),
+		.fallback = "7d",
+		.most = 3660 * DAY,
+		.expected = "a duration such as 12h or 7d"},
+	{.name = "quota",
+		.type = SCHEMA_SIZE,
+		IN(images.quota_bytes),
+		.fallback = "0",
+		.most = 1ull << 50,
+		.expected = "a size such as 500M or 20G, or 0 for no limit"},
+	{0},
+};
+
 const struct schema_key settings_keys[] = {
 	{.name = "listen",
 		.type = SCHEMA_TEXT,
@@ -209,6 +225,7 @@ const struct schema_key settings_keys[] = {
 		.expected = "debug, info, warning or error"},
 	{.name = "logs", .type = SCHEMA_SECTION, .keys = logs_keys},
 	{.name = "events", .type = SCHEMA_SECTION, .keys = events_keys},
+	{.name = "images", .type = SCHEMA_SECTION, .keys = images_keys},
 	{.name = "webhook_allow",
 		.type = SCHEMA_LIST,
 		IN(webhook_allow),
@@ -249,6 +266,12 @@ const struct setting_row settings_rows[] = {
 		"asynchronous events and dead letters that are kept (default 1000000)", true},
 	{"events.quota", "--event-quota", "SIZE", "their bodies together (default 4G)", true},
 	{"events.dead_age", "--dead-age", "TIME", "how long dead letters are kept (default 14d)",
+		true},
+	{"images.keep", "--image-keep", "TIME",
+		"an image's version that no function uses goes that long after the next came (default 7d)",
+		true},
+	{"images.quota", "--image-quota", "SIZE",
+		"all images together; old versions go, then deployments are refused (default 0: no limit)",
 		true},
 	{"webhook_allow", "--webhook-allow", "NET",
 		"addresses that webhooks may reach although they are not public; may be repeated",

@@ -35,6 +35,9 @@ struct settings {
 	struct {
 		uint64_t count, bytes, dead_ms;
 	} events;
+	struct {
+		uint64_t keep_ms, quota_bytes; /* quota 0: no limit */
+	} images;
 	struct manifest_list webhook_allow;
 	struct {
 		char *listen; /* "ADDRESS:PORT", "none", or NULL: see settings.c */

@@ -161,6 +161,47 @@ struct image_collected {
 int image_store_collect(struct image_store *store, uint64_t min_age_s,
 	struct image_collected *collected, struct df_err *err) __attribute__((warn_unused_result));
 
+/* --- versions: NAME:vN, N counting up --- */
+
+/* N of "NAME:vN", 0 for other names. `name` NULL: of any. */
+unsigned long image_store_number(const char *image_name, const char *name);
+
+struct image_versions {
+	unsigned long highest; /* 0: there is none */
+	char same[IMAGE_NAME_MAX + 1]; /* one that has the wanted digest; "": there is none */
+};
+
+/* The versions of a name; `image` (or NULL) is what to look for, under another name than it has. */
+int image_store_find_version(struct image_store *store, const char *name,
+	const struct image_info *image, struct image_versions *versions, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Gives an image the next version of `name`, unless a version of it leads there already; image->name is that version then. *fresh: it is
+ * new.
+ */
+int image_store_put_version(struct image_store *store, const char *name, struct image_info *image,
+	bool *fresh, struct df_err *err) __attribute__((warn_unused_result));
+
+struct image_retire {
+	uint64_t keep_s; /* a version stays that long after the next one of its name came */
+	uint64_t quota_bytes; /* of all blobs, as they lie on disk; 0: no limit */
+	uint64_t min_age_s; /* of blobs without a name, as image_store_collect has it; over the quota it is 0 */
+	bool wait; /* while something is being added; else -EWOULDBLOCK then */
+	bool (*in_use)(void *context, const char *digest);
+	void (*removed)(void *context, const char *name); /* hears of each version that goes; may be NULL */
+	void *context;
+};
+
+/*
+ * Retires versions that are older than `keep_s`; while the store is above its quota then, those that were superseded first. The newest
+ * version of each name stays, and so does an image that is in use or has a name that is neither a version nor NAME:latest. Collects
+ * garbage. *left_bytes is what the blobs take then: above the quota if no more can go.
+ */
+int image_store_retire(struct image_store *store, const struct image_retire *how,
+	struct image_collected *collected, uint64_t *left_bytes, struct df_err *err)
+	__attribute__((warn_unused_result));
+
 /* Called for each thing that is wrong, in plain words. */
 typedef void image_report(void *context, const char *text);
 

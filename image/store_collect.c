@@ -166,7 +166,13 @@ static int sweep(const struct walk *w, uint64_t min_age_s, struct image_collecte
 int image_store_collect(struct image_store *store, uint64_t min_age_s,
 	struct image_collected *collected, struct df_err *err)
 {
-	DF_CLOSE int lock = store_lock(store, STORE_LOCK, LOCK_EX, err), index_lock = -1;
+	return store_collect(store, min_age_s, LOCK_EX, collected, err);
+}
+
+int store_collect(const struct image_store *store, uint64_t min_age_s, int operation,
+	struct image_collected *collected, struct df_err *err)
+{
+	DF_CLOSE int lock = store_lock(store, STORE_LOCK, operation, err), index_lock = -1;
 	DF_JSON json_t *index = NULL, *used = json_object();
 	struct walk w = {store, used, err};
 	struct image_collected made = {0};

@@ -134,6 +134,10 @@ size_t index_drop(json_t *index, bool (*match)(const json_t *entry, const void *
 /* Entry of a name ("name:tag"), or NULL. */
 json_t *index_find(const json_t *index, const char *name);
 
+/* image_store_collect; `operation` of flock(2) is for the store's lock: with LOCK_NB, -EWOULDBLOCK while something is being added. */
+int store_collect(const struct image_store *store, uint64_t min_age_s, int operation,
+	struct image_collected *collected, struct df_err *err) __attribute__((warn_unused_result));
+
 /* "name" becomes "name:latest". -EINVAL with *err set when it is not good. */
 int name_complete(const char *name, char complete[IMAGE_NAME_MAX + 1], struct df_err *err)
 	__attribute__((warn_unused_result));

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -353,6 +354,73 @@ static void test_snapshots(void **state)
 }
 
 /* --- garbage --- */
+
+/* As who adds an image has it. */
+static int hold_lock(struct fixture *f)
+{
+	DF_FREE char *path = df_format("%s/.lock", f->path);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	return fd;
+}
+
+static bool is_listed(struct fixture *f, const char *name)
+{
+	struct image_info found;
+
+	return image_store_resolve(f->store, name, &found, &f->err) == 0;
+}
+
+/* `context` is the digest of the one that is in use. */
+static bool is_in_use(void *context, const char *digest)
+{
+	return context && strcmp(context, digest) == 0;
+}
+
+static void test_retire(void **state)
+{
+	struct fixture *f = *state;
+	struct image_info images[6];
+	struct image_retire how = {
+		.keep_s = 3600, .in_use = is_in_use, .context = images[2].digest};
+	struct image_collected gone;
+	uint64_t left;
+	int fd;
+
+	for (int i = 1; i <= 5; i++) {
+		DF_FREE char *name = df_format("a:v%d", i);
+		DF_FREE char *root = df_format(PROGRAM "%d", i);
+
+		assert_int_equal(add(f, name, root, &images[i]), 0);
+	}
+	assert_int_equal(image_store_tag(f->store, images[3].digest, "a:mine", &f->err), 0);
+	assert_int_equal(image_store_tag(f->store, images[5].digest, "a:latest", &f->err), 0);
+	/* Nothing is old enough, and there is no quota. */
+	assert_int_equal(image_store_retire(f->store, &how, &gone, &left, &f->err), 0);
+	assert_int_equal(gone.blobs, 0);
+	assert_true(left > 0 && is_listed(f, "a:v1") && is_listed(f, "a:v4"));
+	/* A quota that the first one's going meets: the others stay. */
+	how.quota_bytes = left - 1;
+	assert_int_equal(image_store_retire(f->store, &how, &gone, &left, &f->err), 0);
+	assert_true(gone.blobs > 0 && left <= how.quota_bytes);
+	assert_false(is_listed(f, "a:v1"));
+	assert_true(is_listed(f, "a:v4"));
+	/* While somebody adds, who does not wait changes nothing. */
+	how.keep_s = how.quota_bytes = 0;
+	fd = hold_lock(f);
+	assert_int_equal(image_store_retire(f->store, &how, &gone, &left, &f->err), -EWOULDBLOCK);
+	assert_true(is_listed(f, "a:v4"));
+	close(fd);
+	/* In use, tagged, newest: these stay, whatever the age and the quota. */
+	how.quota_bytes = 1;
+	assert_int_equal(image_store_retire(f->store, &how, &gone, &left, &f->err), 0);
+	assert_true(left > how.quota_bytes);
+	assert_false(is_listed(f, "a:v4"));
+	assert_true(is_listed(f, "a:v2") && is_listed(f, "a:v3") && is_listed(f, "a:mine") &&
+		is_listed(f, "a:v5") && is_listed(f, "a:latest"));
+	assert_int_equal(check(f), 0);
+}
 
 static void test_collect(void **state)
 {
@@ -717,6 +785,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_snapshots, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_retire, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_collect, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),

@@ -198,38 +198,34 @@ static int collect(struct image_store *store, struct image_collected *collected,
 	return image_store_collect(store, 0, collected, err) ? CLI_FAILED : 0;
 }
 
-/* An old version: not the newest of its name, which may be about to be deployed. */
-static bool is_old(const struct image_info *images, size_t count, const struct image_info *image)
-{
-	unsigned long number = keep_number(image->name, NULL);
-	DF_FREE char *name = strndup(image->name, strcspn(image->name, ":"));
+struct pruning {
+	const json_t *users;
+	json_t *names; /* of what was removed */
+};
 
-	for (size_t i = 0; number && name && i < count; i++) {
-		if (keep_number(images[i].name, name) > number)
-			return true;
-	}
-	return false;
+static bool is_used(void *context, const char *digest)
+{
+	return json_object_get(((const struct pruning *)context)->users, digest) != NULL;
+}
+
+static void note_removed(void *context, const char *name)
+{
+	(void)json_array_append_new(((const struct pruning *)context)->names, json_string(name));
 }
 
 static int prune(struct image_store *store, const struct images_options *how, struct df_err *err)
 {
-	DF_FREE struct image_info *images = NULL;
 	json_t *users = ask_users(err), *names = json_array(), *json;
+	struct pruning pruning = {users, names};
+	const struct image_retire retire = {
+		.wait = true, .in_use = is_used, .removed = note_removed, .context = &pruning};
 	struct image_collected collected = {0};
 	char size[UNITS_BYTES];
-	size_t count = 0;
+	uint64_t left;
 	int status = users ? 0 : CLI_FAILED;
 
-	if (!status && image_store_list(store, &images, &count, err))
+	if (!status && image_store_retire(store, &retire, &collected, &left, err))
 		status = CLI_FAILED;
-	for (size_t i = 0; !status && i < count; i++) {
-		if (json_object_get(users, images[i].digest) || !is_old(images, count, &images[i]))
-			continue;
-		status = image_store_remove(store, images[i].name, err) ? CLI_FAILED : 0;
-		(void)json_array_append_new(names, json_string(images[i].name));
-	}
-	if (!status)
-		status = collect(store, &collected, err);
 	if (!status && how->json) {
 		json = json_pack("{s:O, s:I, s:I}", "removed", names, "blobs",
 			(json_int_t)collected.blobs, "bytes", (json_int_t)collected.bytes);
@@ -296,7 +292,7 @@ static int remove_name(struct image_store *store, const struct image_info *image
 	if (image_store_list(store, &images, &count, err))
 		return CLI_FAILED;
 	if (json_object_get(users, image->digest) &&
-		(keep_number(image->name, NULL) || is_last(images, count, image)))
+		(image_store_number(image->name, NULL) || is_last(images, count, image)))
 		return df_err_set(err, CLI_FAILED,
 			"%s is kept: %s was made from it; dayfly rm %s, or deploy another image first",
 			image->name, used ? used : "a function", used ? used : "it");

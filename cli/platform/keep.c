@@ -28,50 +28,6 @@ int keep_open(struct image_store **store, struct df_err *err)
 	return image_store_open(directory, store, err) ? CLI_FAILED : 0;
 }
 
-/* --- names --- */
-
-unsigned long keep_number(const char *image_name, const char *name)
-{
-	const char *colon = strchr(image_name, ':');
-	unsigned long number;
-	char *end;
-
-	if (!colon || colon[1] != 'v' || colon[2] < '1' || colon[2] > '9')
-		return 0;
-	if (name &&
-		(strlen(name) != (size_t)(colon - image_name) ||
-			strncmp(name, image_name, strlen(name)) != 0))
-		return 0;
-	number = strtoul(colon + 2, &end, 10);
-	return *end ? 0 : number;
-}
-
-struct versions {
-	unsigned long highest;
-	char same[IMAGE_NAME_MAX + 1]; /* one that has the wanted digest; "": there is none */
-};
-
-/* The versions of a name; `image` (or NULL) is what to look for, under another name than it has. */
-static int look_at_versions(struct image_store *store, const char *name,
-	const struct image_info *image, struct versions *versions, struct df_err *err)
-{
-	DF_FREE struct image_info *images = NULL;
-	size_t count = 0;
-	int error = image_store_list(store, &images, &count, err);
-
-	*versions = (struct versions){.highest = 0};
-	for (size_t i = 0; !error && i < count; i++) {
-		unsigned long number = keep_number(images[i].name, name);
-
-		if (number > versions->highest)
-			versions->highest = number;
-		if (number && image && strcmp(images[i].digest, image->digest) == 0 &&
-			strcmp(images[i].name, image->name) != 0)
-			memcpy(versions->same, images[i].name, sizeof(versions->same));
-	}
-	return error ? CLI_FAILED : 0;
-}
-
 /* --- the image's own manifest --- */
 
 static void drop_list(struct manifest_list *list)
@@ -195,8 +151,10 @@ static int add_version(struct kept *kept, const struct manifest *m, struct image
 	const struct program *program, struct df_err *err)
 {
 	DF_FREE char *name = NULL;
-	struct versions versions;
-	int status = look_at_versions(kept->store, m->name, NULL, &versions, err);
+	struct image_versions versions;
+	int status = image_store_find_version(kept->store, m->name, NULL, &versions, err)
+		? CLI_FAILED
+		: 0;
 
 	if (status)
 		return status;
@@ -208,9 +166,10 @@ static int add_version(struct kept *kept, const struct manifest *m, struct image
 	if (status)
 		return status;
 	kept->fresh = true;
-	status = look_at_versions(kept->store, m->name, &kept->image, &versions, err);
-	if (status || !*versions.same)
-		return status;
+	if (image_store_find_version(kept->store, m->name, &kept->image, &versions, err))
+		return CLI_FAILED;
+	if (!*versions.same)
+		return 0;
 	if (image_store_remove(kept->store, name, err))
 		return CLI_FAILED;
 	kept->fresh = false;
@@ -250,25 +209,10 @@ int keep_add(struct kept *kept, const struct manifest *m, const struct program_o
 int keep_version(struct kept *kept, const char *name, const struct image_info *image,
 	struct df_err *err)
 {
-	struct versions versions;
-	int status;
-
 	kept->image = *image;
-	if (keep_number(image->name, name))
-		return 0;
-	status = look_at_versions(kept->store, name, image, &versions, err);
-	if (status)
-		return status;
-	if (*versions.same) {
-		memcpy(kept->image.name, versions.same, sizeof(versions.same));
-		return 0;
-	}
-	snprintf(kept->image.name, sizeof(kept->image.name), "%.64s:v%lu", name,
-		versions.highest + 1);
-	if (image_store_tag(kept->store, image->digest, kept->image.name, err))
-		return CLI_FAILED;
-	kept->fresh = true;
-	return 0;
+	return image_store_put_version(kept->store, name, &kept->image, &kept->fresh, err)
+		? CLI_FAILED
+		: 0;
 }
 
 int keep_end(struct kept *kept, const char *name, bool deployed, struct df_err *err)

@@ -34,9 +34,6 @@ int keep_version(struct kept *kept, const char *name, const struct image_info *i
 int keep_end(struct kept *kept, const char *name, bool deployed, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* N of "NAME:vN", 0 for other names. `name` NULL: of any. */
-unsigned long keep_number(const char *image_name, const char *name);
-
 /* Size of a kernel with these features ("files,tmp") in guest memory; 0 if the kernel cannot be read. */
 uint64_t keep_kernel_bytes(const char *features);
 

@@ -5,6 +5,7 @@
 #include "daemon/event/async.h"
 #include "daemon/clock.h"
 #include "daemon/function/freeze.h"
+#include "daemon/function/images.h"
 #include "daemon/function/reuse.h"
 #include "daemon/function/routes.h"
 #include "daemon/log.h"
@@ -407,10 +408,13 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 		return DEPLOY_CONFLICT;
 	}
 	if (routes_check(function->config->name, function->config->triggers, err) ||
-		loop_check_function(function->config, err))
+		loop_check_function(function->config, err) ||
+		images_admit(function->config->image_digest, err))
 		result = DEPLOY_CONFLICT;
 	else
 		result = deploy_in_turn(function, deployment, err);
+	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
+		images_deployed(function->config->name, function->config->image_digest);
 	end_turn(&turn);
 	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
 		log_line(LOG_LEVEL_INFO, "deployed %s, %s after %.1f ms", function->config->name,

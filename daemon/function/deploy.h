@@ -26,7 +26,7 @@ struct deployment {
 enum deploy_result {
 	DEPLOY_MADE, /* a new function */
 	DEPLOY_REPLACED, /* in place of an older revision, which drains */
-	DEPLOY_CONFLICT, /* the same name is being deployed just now, a route is another function's, or results would go round in a ring */
+	DEPLOY_CONFLICT, /* the same name is being deployed just now, a route is another function's, results would go round in a ring, or the image store is above its quota */
 	DEPLOY_FAILED, /* the program could not be frozen. What served before goes on serving; else the function is Failed now */
 	DEPLOY_ERROR, /* the daemon could not do it: disk, memory */
 };
