@@ -228,6 +228,8 @@ static int64_t wait_items(struct epoll *ep, gva_t events, int max, uint64_t dead
 {
 	int n, r = 0;
 
+	if (deadline == 0 && device_hooks.arrived)
+		device_hooks.arrived();
 	for (;;) {
 		n = collect(ep, events, max);
 		if (!n && deadline == 0 && polled(ep))
