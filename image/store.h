@@ -186,10 +186,12 @@ int image_store_put_version(struct image_store *store, const char *name, struct 
 struct image_retire {
 	uint64_t keep_s; /* a version stays that long after the next one of its name came */
 	uint64_t quota_bytes; /* of all blobs, as they lie on disk; 0: no limit */
-	uint64_t min_age_s; /* of blobs without a name, as image_store_collect has it; over the quota it is 0 */
+	uint64_t
+		min_age_s; /* of blobs without a name, as image_store_collect has it; over the quota it is 0 */
 	bool wait; /* while something is being added; else -EWOULDBLOCK then */
 	bool (*in_use)(void *context, const char *digest);
-	void (*removed)(void *context, const char *name); /* hears of each version that goes; may be NULL */
+	void (*removed)(void *context,
+		const char *name); /* hears of each version that goes; may be NULL */
 	void *context;
 };
 

@@ -381,7 +381,7 @@ static bool is_in_use(void *context, const char *digest)
 static void test_retire(void **state)
 {
 	struct fixture *f = *state;
-	struct image_info images[6];
+	struct image_info images[6] = {0};
 	struct image_retire how = {
 		.keep_s = 3600, .in_use = is_in_use, .context = images[2].digest};
 	struct image_collected gone;
