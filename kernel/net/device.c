@@ -93,6 +93,13 @@ static void acknowledge(void)
 		}
 }
 
+/* A program that never waits has no other place where the stack's timers could run. */
+static void arrived(void)
+{
+	timers_run();
+	stack_run();
+}
+
 static bool sleeps(void)
 {
 	acknowledge();
@@ -114,7 +121,7 @@ void device_init(void)
 	netif_set_default(&device);
 	netif_set_up(&device);
 	netif_set_link_up(&device);
-	device_hooks.arrived = stack_run;
+	device_hooks.arrived = arrived;
 	device_hooks.sleeps = sleeps;
 	there = true;
 }

@@ -103,8 +103,8 @@ int64_t socket_receive(struct socket *s, struct message *m)
 	bool all = s->stream && (m->flags & MSG_WAITALL) && !(m->flags & MSG_PEEK);
 	int64_t r, done = 0;
 
-	if (m->nonblock)
-		stack_run();
+	if (m->nonblock && device_hooks.arrived)
+		device_hooks.arrived();
 	for (;;) {
 		r = s->ops->receive(s, m);
 		if (r > 0)
