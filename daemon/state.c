@@ -61,6 +61,9 @@ char *state_path(const char *name)
 
 static int failed(sqlite3 *database, const char *what, struct df_err *err)
 {
+	if (database && sqlite3_errcode(database) == SQLITE_FULL)
+		return df_err_set(err, -ENOSPC, "%s cannot be written: %s", state.database_path,
+			df_errno_text(ENOSPC));
 	return df_err_set(err, -EIO, "%s: %s failed: %s", state.database_path, what,
 		database ? sqlite3_errmsg(database) : "out of memory");
 }
