@@ -86,10 +86,6 @@ int program_find(struct program *program, struct df_err *err) __attribute__((war
 int program_find_in_root(struct program *program, const struct program_options *options,
 	const char *root, struct df_err *err) __attribute__((warn_unused_result));
 
-/* Finds program and root image: fills ->path, ->argv0 and ->image from ->typed. Returns 0 or the exit status with *err set. */
-int program_find_image(const struct program_options *options, struct program *program,
-	struct df_err *err) __attribute__((warn_unused_result));
-
 /* --- the monitor's command line --- */
 
 struct monitor_command {

@@ -158,7 +158,8 @@ static int use_raw_program(const struct program_options *options, struct program
 	return CLI_OK;
 }
 
-int program_find_image(const struct program_options *options, struct program *program,
+/* Finds program and root image: fills ->path, ->argv0 and ->image from ->typed. */
+static int find_image(const struct program_options *options, struct program *program,
 	struct df_err *err)
 {
 	struct stat root;
@@ -190,5 +191,5 @@ int program_prepare(const struct program_options *options, int argc, char **argv
 		at++;
 	program->arguments = argv + at;
 	program->argument_count = argc - at;
-	return program_find_image(options, program, err);
+	return find_image(options, program, err);
 }

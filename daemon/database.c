@@ -40,7 +40,9 @@ int database_error(sqlite3 *database, const struct database_format *format, stru
 			format->what, sqlite3_errmsg(database));
 	return df_err_set(err, database_errno(code) ? database_errno(code) : -EIO,
 		"cannot use %s's database: %s", format->what,
-		database ? sqlite3_errmsg(database) : "no memory");
+		code == SQLITE_FULL ? df_errno_text(ENOSPC)
+			: database  ? sqlite3_errmsg(database)
+				    : "no memory");
 }
 
 int database_execute(sqlite3 *database, const struct database_format *format, const char *sql,

@@ -15,7 +15,7 @@
 #include "daemon/lambda/lambda.h"
 #include "daemon/lambda/lambda_code.h"
 #include "daemon/log.h"
-#include "daemon/notify.h"
+#include "daemon/systemd.h"
 #include "daemon/object/store.h"
 #include "daemon/settings.h"
 #include "daemon/state.h"
@@ -289,7 +289,7 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 	unsigned int left;
 
 	log_line(LOG_LEVEL_INFO, "stopping");
-	notify("STOPPING=1");
+	systemd_tell("STOPPING=1");
 	http_quiesce();
 	store_quiesce();
 	async_quiesce();
@@ -367,7 +367,7 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 		error = store_start(s, err);
 	if (!error) {
 		print_start();
-		notify("READY=1");
+		systemd_tell("READY=1");
 		run(s, line, signals);
 	}
 	mend_stop();

@@ -2,6 +2,7 @@
 /* What the daemon remembers: see state.h. */
 #include "daemon/state.h"
 
+#include "daemon/database.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "host/cleanup.h"
@@ -34,8 +35,14 @@ static const char schema[] =
 	" revision TEXT NOT NULL, description TEXT, PRIMARY KEY(name, alias)) STRICT;"
 	"CREATE TABLE settings(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
 
+static const struct database_format format = {.what = "the state",
+	.file = "state.db",
+	.application = STATE_APPLICATION,
+	.version = STATE_SCHEMA,
+	.schema = schema};
+
 static struct {
-	char *directory, *database_path;
+	char *directory;
 	int lock_fd;
 	pthread_mutex_t lock;
 	/* protected by lock: */
@@ -47,11 +54,6 @@ const char *state_directory(void)
 	return state.directory;
 }
 
-const char *state_database_path(void)
-{
-	return state.database_path;
-}
-
 char *state_path(const char *name)
 {
 	return df_path_join(state.directory, name);
@@ -59,89 +61,23 @@ char *state_path(const char *name)
 
 /* --- the database --- */
 
-static int failed(sqlite3 *database, const char *what, struct df_err *err)
+static int failed(struct df_err *err)
 {
-	if (database && sqlite3_errcode(database) == SQLITE_FULL)
-		return df_err_set(err, -ENOSPC, "%s cannot be written: %s", state.database_path,
-			df_errno_text(ENOSPC));
-	return df_err_set(err, -EIO, "%s: %s failed: %s", state.database_path, what,
-		database ? sqlite3_errmsg(database) : "out of memory");
+	return database_error(state.database, &format, err);
 }
 
-static int execute(sqlite3 *database, const char *sql, struct df_err *err)
+static int execute(const char *sql, struct df_err *err)
 {
-	return sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK
-		? 0
-		: failed(database, sql, err);
+	return database_execute(state.database, &format, sql, err);
 }
 
-int state_connect(sqlite3 **database, struct df_err *err)
+static int open_database(struct df_err *err)
 {
-	sqlite3 *made = NULL;
-	int error = 0;
+	DF_FREE char *path = state_path("state.db");
+	int error = path ? database_open(path, &format, &state.database, err)
+			 : df_err_set(err, -ENOMEM, "out of memory");
 
-	if (sqlite3_open_v2(state.database_path, &made,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL))
-		error = failed(made, "opening it", err);
-	if (!error) {
-		sqlite3_busy_timeout(made, 10000);
-		error = execute(made,
-			"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-			err);
-	}
-	if (error) {
-		sqlite3_close(made);
-		return error;
-	}
-	*database = made;
-	return 0;
-}
-
-static int read_number(const char *sql, long long *number, struct df_err *err)
-{
-	sqlite3_stmt *statement = NULL;
-	int error = 0;
-
-	if (sqlite3_prepare_v2(state.database, sql, -1, &statement, NULL) != SQLITE_OK ||
-		sqlite3_step(statement) != SQLITE_ROW)
-		error = failed(state.database, sql, err);
-	else
-		*number = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return error;
-}
-
-static int create_schema(struct df_err *err)
-{
-	DF_FREE char *sql = df_format("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; "
-				      "PRAGMA application_id=%d; COMMIT;",
-		schema, STATE_SCHEMA, STATE_APPLICATION);
-
-	return sql ? execute(state.database, sql, err) : df_err_set(err, -ENOMEM, "out of memory");
-}
-
-static int check_schema(struct df_err *err)
-{
-	long long version = 0, application = 0, tables = 0;
-	int error = read_number("PRAGMA user_version", &version, err);
-
-	if (!error)
-		error = read_number("PRAGMA application_id", &application, err);
-	if (!error)
-		error = read_number("SELECT count(*) FROM sqlite_schema", &tables, err);
-	if (error)
-		return error;
-	if (!version && !application && !tables)
-		return create_schema(err);
-	if (application != STATE_APPLICATION)
-		return df_err_set(err, -EINVAL, "%s is not a database of dayflyd",
-			state.database_path);
-	if (version != STATE_SCHEMA)
-		return df_err_set(err, -EINVAL,
-			"%s was written by another version of dayfly (schema %lld, this one has %d); use "
-			"that one, or another --state",
-			state.database_path, version, STATE_SCHEMA);
-	return 0;
+	return error ? error : execute("PRAGMA foreign_keys = ON", err);
 }
 
 /* --- the directory --- */
@@ -186,8 +122,7 @@ static int prepare_directory(const char *directory, struct df_err *err)
 	if ((now.st_mode & 077) && chmod(state.directory, 0700) < 0)
 		return df_err_set(err, -errno, "%s must have mode 0700: %s", state.directory,
 			df_errno_text(errno));
-	state.database_path = state_path("state.db");
-	return state.database_path ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+	return 0;
 }
 
 int state_open(const char *directory, struct df_err *err)
@@ -201,9 +136,7 @@ int state_open(const char *directory, struct df_err *err)
 	if (!error)
 		error = make_directory("spool", err);
 	if (!error)
-		error = state_connect(&state.database, err);
-	if (!error)
-		error = check_schema(err);
+		error = open_database(err);
 	if (error)
 		state_close();
 	return error;
@@ -216,8 +149,7 @@ void state_close(void)
 	df_cleanup_fd(&state.lock_fd);
 	state.lock_fd = -1;
 	free(state.directory);
-	free(state.database_path);
-	state.directory = state.database_path = NULL;
+	state.directory = NULL;
 }
 
 /* --- statements: texts and numbers in the order of the question marks --- */
@@ -249,7 +181,7 @@ static int change(struct df_err *err, const char *sql, const char *types, ...)
 	va_start(values, types);
 	if (sqlite3_prepare_v2(state.database, sql, -1, &statement, NULL) != SQLITE_OK ||
 		!bind(statement, types, values) || sqlite3_step(statement) != SQLITE_DONE)
-		error = failed(state.database, "writing", err);
+		error = failed(err);
 	va_end(values);
 	sqlite3_finalize(statement);
 	return error;
@@ -257,14 +189,14 @@ static int change(struct df_err *err, const char *sql, const char *types, ...)
 
 static int begin(struct df_err *err)
 {
-	return execute(state.database, "BEGIN IMMEDIATE", err);
+	return execute("BEGIN IMMEDIATE", err);
 }
 
 /* Commits, or rolls back after an error. */
 static int finish(int error, struct df_err *err)
 {
 	if (!error)
-		error = execute(state.database, "COMMIT", err);
+		error = execute("COMMIT", err);
 	if (error)
 		(void)sqlite3_exec(state.database, "ROLLBACK", NULL, NULL, NULL);
 	return error;
@@ -429,8 +361,8 @@ static int load_version(sqlite3_stmt *row, struct df_err *err)
 
 	json_decref(json);
 	if (error)
-		return df_err_set(err, error, "%s: the function %s makes no sense",
-			state.database_path, column(row, 0));
+		return df_err_set(err, error, "%s/state.db: the function %s makes no sense",
+			state.directory, column(row, 0));
 	tally = tally_get(config->name);
 	function = tally ? function_new(config, tally) : NULL;
 	tally_unref(tally);
@@ -480,7 +412,7 @@ static int load_rows(const char *sql, int (*load)(sqlite3_stmt *row, struct df_e
 			error = load(statement, err);
 	}
 	if (!error && step != SQLITE_DONE)
-		error = failed(state.database, "reading", err);
+		error = failed(err);
 	sqlite3_finalize(statement);
 	return error;
 }

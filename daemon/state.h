@@ -11,9 +11,9 @@
  *	credentials, token          what clients sign with, and show (auth/)
  *	spool/                      bodies of requests that are being received; emptied at start
  *
- * The database's user_version is STATE_SCHEMA. Older ones are migrated in one transaction, newer ones refused.
+ * The database's user_version is STATE_SCHEMA (database.h); others are refused.
  *
- * One connection, used under a lock of this module; others (queue.h) open their own on state_database_path(). Nothing here is in the path of a
+ * One connection, used under a lock of this module. Nothing here is in the path of a
  * synchronous event.
  */
 #ifndef DAEMON_STATE_H
@@ -32,15 +32,9 @@ void state_close(void);
 
 /* Absolute; good until state_close. */
 const char *state_directory(void);
-const char *state_database_path(void);
 
 /* "DIRECTORY/NAME", to be freed; NULL without memory. */
 char *state_path(const char *name) __attribute__((warn_unused_result));
-
-/*
- * Opens another connection for one thread: WAL, synchronous=FULL, foreign keys, a busy timeout of 10 s. Returns 0 or -EIO with *err set.
- */
-int state_connect(sqlite3 **database, struct df_err *err) __attribute__((warn_unused_result));
 
 /* Puts every stored function and alias into the registry. One whose snapshot is missing, or of another version, is Pending (mend.h). Returns 0 or -EIO with *err set. */
 int state_load(struct df_err *err) __attribute__((warn_unused_result));

@@ -3,17 +3,13 @@
 #include "image/import_jail.h"
 
 #include "host/cleanup.h"
+#include "host/confine.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,45 +18,13 @@
 #define CPU_SECONDS 1200
 #define DESCRIPTORS 64
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
-
 static int set_limits(uint64_t bytes_max)
 {
-	const struct {
-		int which;
-		rlim_t most;
-	} limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_CPU, CPU_SECONDS}, {RLIMIT_FSIZE, bytes_max},
-		{RLIMIT_NOFILE, DESCRIPTORS},
-		{RLIMIT_AS, SANITIZED ? RLIM_INFINITY : MEMORY_BYTES}};
+	const struct confine_limit limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_CPU, CPU_SECONDS},
+		{RLIMIT_FSIZE, bytes_max}, {RLIMIT_NOFILE, DESCRIPTORS},
+		{RLIMIT_AS, CONFINE_SANITIZED ? RLIM_INFINITY : MEMORY_BYTES}};
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		const struct rlimit limit = {limits[i].most, limits[i].most};
-
-		if (setrlimit(limits[i].which, &limit) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-static int drop_rights(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[2] = {{0}};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		(!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) ||
-		syscall(SYS_capset, &header, none) < 0)
-		return -errno;
-	return 0;
+	return confine_limits(limits, sizeof(limits) / sizeof(limits[0]));
 }
 
 /* --- Landlock --- */
@@ -119,9 +83,9 @@ static int landlock(const struct import_places *places)
 
 /* --- seccomp --- */
 
-static int add_calls(scmp_filter_ctx filter)
+static int allow_calls(void)
 {
-	static const int calls[] = {SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write),
+	static const int allowed[] = {SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write),
 		SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat),
 		SCMP_SYS(newfstatat), SCMP_SYS(openat2), SCMP_SYS(getdents64), SCMP_SYS(fcntl),
 		SCMP_SYS(mkdirat), SCMP_SYS(symlinkat), SCMP_SYS(linkat), SCMP_SYS(unlinkat),
@@ -129,35 +93,14 @@ static int add_calls(scmp_filter_ctx filter)
 		SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(futex),
 		SCMP_SYS(getrandom), SCMP_SYS(clock_gettime), SCMP_SYS(rt_sigreturn),
 		SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit), SCMP_SYS(exit_group)};
-	int error = 0;
+	/* What the C library may try in passing: time zones, character sets. */
+	static const int denied[] = {SCMP_SYS(openat)};
+	const struct confine_calls calls = {.allowed = allowed,
+		.allowed_count = sizeof(allowed) / sizeof(allowed[0]),
+		.denied = denied,
+		.denied_count = sizeof(denied) / sizeof(denied[0])};
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && error == 0; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	/* Memory, but no code. */
-	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	/* What the C library may try in passing (time zones, character sets) fails instead of ending us. */
-	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
-	return error;
-}
-
-static int seccomp(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int error;
-
-	if (!filter)
-		return -ENOMEM;
-	error = add_calls(filter);
-	if (error == 0)
-		error = seccomp_load(filter);
-	seccomp_release(filter);
-	return error;
+	return confine_calls(&calls);
 }
 
 int import_jail(const struct import_places *places, uint64_t bytes_max, struct df_err *err)
@@ -165,11 +108,11 @@ int import_jail(const struct import_places *places, uint64_t bytes_max, struct d
 	int error = set_limits(bytes_max);
 
 	if (error == 0)
-		error = drop_rights();
-	if (error == 0 && !SANITIZED)
+		error = confine_rights();
+	if (error == 0 && !CONFINE_SANITIZED)
 		error = landlock(places);
-	if (error == 0 && !SANITIZED)
-		error = seccomp();
+	if (error == 0)
+		error = allow_calls();
 	if (error < 0)
 		return df_err_set(err, error, "cannot lock dayfly-import up: %s",
 			df_errno_text(error));

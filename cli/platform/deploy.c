@@ -35,12 +35,7 @@ static int set_manifest(void *into, const char *value, struct df_err *err)
 
 static int set_name(void *into, const char *value, struct df_err *err)
 {
-	if (!manifest_name_is_good(value))
-		return df_err_set(err, -EINVAL,
-			"--name %s is not a name: 1 to 64 letters and digits, with single - or _ between them",
-			value);
-	((struct deploy_options *)into)->name = value;
-	return 0;
+	return take_name(&((struct deploy_options *)into)->name, value, err);
 }
 
 static int set_image(void *into, const char *value, struct df_err *err)

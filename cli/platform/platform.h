@@ -166,6 +166,10 @@ struct secret_flags {
 	size_t count;
 };
 
+/* The value of --name, which must be one that a function can have. Returns 0, or -EINVAL with *err set. */
+int take_name(const char **name, const char *value, struct df_err *err)
+	__attribute__((warn_unused_result));
+
 /* Checks one and keeps it. Returns 0 or -errno with *err set. */
 int secrets_add_flag(struct secret_flags *flags, const char *value, struct df_err *err);
 

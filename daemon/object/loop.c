@@ -60,7 +60,8 @@ static bool same_end(const char *a, size_t a_length, const char *b, size_t b_len
 	return strncmp(a + a_length - length, b + b_length - length, length) == 0;
 }
 
-bool loop_may_fit(const char *target, const struct notify_subscription *s)
+/* Can an object destination ("BUCKET/KEY-TEMPLATE") make an object that the subscription is told about? On doubt it can. */
+static bool may_fit(const char *target, const struct notify_subscription *s)
 {
 	size_t bucket = strcspn(target, "/");
 	const char *key = target[bucket] ? target + bucket + 1 : "";
@@ -90,7 +91,7 @@ static void follow(struct search *search, const char *text)
 	for (size_t i = 0; i < search->subscriptions.count; i++) {
 		const struct notify_subscription *s = &search->subscriptions.items[i];
 
-		if (loop_may_fit(destination.value, s))
+		if (may_fit(destination.value, s))
 			reach(search, s->function);
 	}
 }

@@ -26,7 +26,4 @@ int loop_check_destinations(const char *function, const char *success, const cha
 int loop_check_subscription(const struct notify_subscription *subscription, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* Can an object destination ("BUCKET/KEY-TEMPLATE") make an object that the subscription is told about? On doubt it can. */
-bool loop_may_fit(const char *target, const struct notify_subscription *subscription);
-
 #endif

@@ -184,10 +184,6 @@ int objects_read_upload(sqlite3_stmt *row, struct objects_upload *upload)
 /* A copy of a column, NULL if it is NULL; *failed is set without memory. */
 char *objects_column(sqlite3_stmt *row, int at, size_t *length, bool *failed);
 
-/* Takes a reader that is free, or waits for one. */
-struct objects_reader *objects_take_reader(struct objects *objects);
-void objects_give_reader(struct objects_reader *reader);
-
 /* --- files --- */
 
 void objects_file_name(uint64_t file, char name[OBJECTS_FILE_NAME_BYTES]);

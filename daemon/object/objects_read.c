@@ -32,7 +32,8 @@ const char *const objects_read_sql[OBJECTS_READS] = {
 			 " WHERE id > ?1 ORDER BY id LIMIT ?2"),
 };
 
-struct objects_reader *objects_take_reader(struct objects *objects)
+/* A reader that is free; waits for one. */
+static struct objects_reader *take_reader(struct objects *objects)
 {
 	unsigned int first = __atomic_fetch_add(&objects->next_reader, 1, __ATOMIC_RELAXED);
 	struct objects_reader *reader = &objects->readers[first % OBJECTS_READERS];
@@ -47,7 +48,7 @@ struct objects_reader *objects_take_reader(struct objects *objects)
 	return reader;
 }
 
-void objects_give_reader(struct objects_reader *reader)
+static void give_reader(struct objects_reader *reader)
 {
 	pthread_mutex_unlock(&reader->lock);
 }
@@ -80,12 +81,12 @@ static int read_bucket(struct objects_reader *reader, const char *name, int64_t 
 
 int objects_find_bucket(struct objects *objects, const char *name, struct objects_bucket *bucket)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	struct objects_bucket found = {.made_ms = 0};
 	int64_t id;
 	int result = read_bucket(reader, name, &id, &found.made_ms, 0, NULL);
 
-	objects_give_reader(reader);
+	give_reader(reader);
 	if (result)
 		return result;
 	memccpy(found.name, name, '\0', OBJECTS_BUCKET_MAX);
@@ -96,19 +97,19 @@ int objects_find_bucket(struct objects *objects, const char *name, struct object
 int objects_get_setting(struct objects *objects, const char *bucket, enum objects_setting setting,
 	char **text)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	uint64_t made_ms;
 	int64_t id;
 	int result = read_bucket(reader, bucket, &id, &made_ms,
 		setting == OBJECTS_NOTIFICATION ? 2 : 3, text);
 
-	objects_give_reader(reader);
+	give_reader(reader);
 	return result;
 }
 
 int objects_buckets(struct objects *objects, struct objects_bucket **buckets, size_t *count)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	sqlite3_stmt *row = reader->statements[READ_BUCKETS];
 	struct objects_bucket *list = NULL;
 	size_t found = 0, capacity = 0;
@@ -123,7 +124,7 @@ int objects_buckets(struct objects *objects, struct objects_bucket **buckets, si
 		memccpy(list[found++].name, sqlite3_column_text(row, 0), '\0', OBJECTS_BUCKET_MAX);
 	}
 	sqlite3_reset(row);
-	objects_give_reader(reader);
+	give_reader(reader);
 	if (error == 0)
 		error = database_errno(code);
 	if (error) {
@@ -140,7 +141,7 @@ int objects_buckets(struct objects *objects, struct objects_bucket **buckets, si
 int objects_find(struct objects *objects, const char *bucket, const char *key,
 	struct objects_info *info)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	sqlite3_stmt *row = reader->statements[READ_OBJECT];
 	uint64_t made_ms;
 	int64_t id;
@@ -154,7 +155,7 @@ int objects_find(struct objects *objects, const char *bucket, const char *key,
 	sqlite3_reset(row);
 	if (code == SQLITE_DONE)
 		result = read_bucket(reader, bucket, &id, &made_ms, 0, NULL);
-	objects_give_reader(reader);
+	give_reader(reader);
 	if (code == SQLITE_DONE)
 		return result ? result : OBJECTS_NO_KEY;
 	return code == SQLITE_ROW ? result : database_errno(code);
@@ -174,7 +175,7 @@ static int read_parts(struct objects_reader *reader, sqlite3_stmt *row,
 			objects_read_part(row, &list[found++]);
 	}
 	sqlite3_reset(row);
-	objects_give_reader(reader);
+	give_reader(reader);
 	if (error == 0)
 		error = database_errno(code);
 	if (error) {
@@ -200,7 +201,7 @@ int objects_pieces(struct objects *objects, const struct objects_info *info,
 		*count = 1;
 		return 0;
 	}
-	reader = objects_take_reader(objects);
+	reader = take_reader(objects);
 	row = reader->statements[READ_PIECES];
 	sqlite3_bind_int64(row, 1, (sqlite3_int64)info->file);
 	return read_parts(reader, row, pieces, count);
@@ -209,7 +210,7 @@ int objects_pieces(struct objects *objects, const struct objects_info *info,
 int objects_parts(struct objects *objects, uint64_t id, unsigned int after, size_t room,
 	struct objects_piece **parts, size_t *count)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	sqlite3_stmt *row = reader->statements[READ_PARTS];
 
 	sqlite3_bind_int64(row, 1, (sqlite3_int64)id);
@@ -223,7 +224,7 @@ int objects_parts(struct objects *objects, uint64_t id, unsigned int after, size
 int objects_find_upload(struct objects *objects, const char *bucket, const char *key, uint64_t id,
 	struct objects_upload *upload)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	sqlite3_stmt *row = reader->statements[READ_UPLOAD];
 	int code, result = OBJECTS_NO_UPLOAD;
 
@@ -236,7 +237,7 @@ int objects_find_upload(struct objects *objects, const char *bucket, const char 
 	else if (code != SQLITE_DONE)
 		result = database_errno(code);
 	sqlite3_reset(row);
-	objects_give_reader(reader);
+	give_reader(reader);
 	return result;
 }
 
@@ -281,7 +282,7 @@ static int collect_uploads(sqlite3_stmt *row, struct objects_upload **uploads, s
 int objects_uploads(struct objects *objects, const char *bucket, const char *prefix,
 	const char *key, uint64_t id, size_t room, struct objects_upload **uploads, size_t *count)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	sqlite3_stmt *row = reader->statements[READ_UPLOADS];
 	DF_STR struct df_str end = DF_STR_EMPTY;
 	uint64_t made_ms;
@@ -300,7 +301,7 @@ int objects_uploads(struct objects *objects, const char *bucket, const char *pre
 		sqlite3_bind_int64(row, 6, (sqlite3_int64)room);
 		result = collect_uploads(row, uploads, count);
 	}
-	objects_give_reader(reader);
+	give_reader(reader);
 	return result;
 }
 
@@ -393,7 +394,7 @@ static int list_rows(struct listing *listing, bool *more)
 int objects_list(struct objects *objects, const char *bucket, const struct objects_list *list,
 	bool *more)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	struct listing listing = {.list = list, .row = reader->statements[READ_OBJECTS]};
 	uint64_t made_ms;
 	int64_t id = 0;
@@ -407,7 +408,7 @@ int objects_list(struct objects *objects, const char *bucket, const struct objec
 		sqlite3_bind_int64(listing.row, 1, id);
 		result = list_rows(&listing, more);
 	}
-	objects_give_reader(reader);
+	give_reader(reader);
 	df_str_deinit(&listing.from);
 	df_str_deinit(&listing.end);
 	return result;
@@ -436,7 +437,7 @@ static int read_event(sqlite3_stmt *row, struct objects_event *event)
 int objects_outbox(struct objects *objects, uint64_t after, struct objects_event *events,
 	unsigned int room, unsigned int *count)
 {
-	struct objects_reader *reader = objects_take_reader(objects);
+	struct objects_reader *reader = take_reader(objects);
 	sqlite3_stmt *row = reader->statements[READ_OUTBOX];
 	int code = SQLITE_DONE, error = 0;
 
@@ -448,7 +449,7 @@ int objects_outbox(struct objects *objects, uint64_t after, struct objects_event
 		*count += error == 0;
 	}
 	sqlite3_reset(row);
-	objects_give_reader(reader);
+	give_reader(reader);
 	if (error == 0)
 		error = database_errno(code);
 	while (error && *count > 0)

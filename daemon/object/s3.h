@@ -157,7 +157,6 @@ bool s3_read_condition(struct s3_request *r, char if_match[OBJECTS_ETAG_BYTES + 
 	const char **match, bool *if_none);
 /* Reads <Tagging>, or "a=b&c=d". False: the error is set. */
 bool s3_read_tags(struct s3_request *r, const struct xml_node *tagging, struct df_str *tags);
-bool s3_parse_tagging(struct s3_request *r, const char *text, struct df_str *tags);
 void s3_write_tags(struct df_str *xml, const char *tags, size_t length);
 /* Response headers of an object; with_body: those that GET and HEAD have alone. */
 void s3_add_checksum(const struct objects_checksum *checksum, struct MHD_Response *response);
@@ -181,13 +180,6 @@ bool s3_sum_up(struct s3_request *r, enum checksum_kind kind, char etag[OBJECTS_
 int s3_range(const char *text, uint64_t bytes, uint64_t *first, uint64_t *length);
 
 /* The operations, by file. */
-enum MHD_Result s3_list_buckets(struct s3_request *r); /* s3_bucket.c */
-enum MHD_Result s3_make_bucket(struct s3_request *r);
-enum MHD_Result s3_head_bucket(struct s3_request *r);
-enum MHD_Result s3_remove_bucket(struct s3_request *r);
-enum MHD_Result s3_get_tags(struct s3_request *r);
-enum MHD_Result s3_put_tags(struct s3_request *r);
-enum MHD_Result s3_remove_tags(struct s3_request *r);
 enum MHD_Result s3_list_objects(struct s3_request *r); /* s3_list.c */
 enum MHD_Result s3_list_versions(struct s3_request *r);
 enum MHD_Result s3_get_object(struct s3_request *r); /* s3_get.c */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum MHD_Result s3_list_buckets(struct s3_request *r)
+static enum MHD_Result list_buckets(struct s3_request *r)
 {
 	struct objects_bucket *buckets = NULL;
 	struct df_str xml = DF_STR_EMPTY;
@@ -67,7 +67,7 @@ static bool location_ok(struct s3_request *r)
 	return good;
 }
 
-enum MHD_Result s3_make_bucket(struct s3_request *r)
+static enum MHD_Result make_bucket(struct s3_request *r)
 {
 	DF_STR struct df_str location = DF_STR_EMPTY;
 	struct MHD_Response *response;
@@ -88,7 +88,7 @@ enum MHD_Result s3_make_bucket(struct s3_request *r)
 	return s3_send(r, 200, response);
 }
 
-enum MHD_Result s3_head_bucket(struct s3_request *r)
+static enum MHD_Result head_bucket(struct s3_request *r)
 {
 	struct MHD_Response *response;
 
@@ -100,7 +100,7 @@ enum MHD_Result s3_head_bucket(struct s3_request *r)
 	return s3_send(r, 200, response);
 }
 
-enum MHD_Result s3_remove_bucket(struct s3_request *r)
+static enum MHD_Result remove_bucket(struct s3_request *r)
 {
 	const struct notify_list nobody = {.count = 0};
 	int result = objects_remove_bucket(s3_objects(), r->target.bucket);
@@ -113,42 +113,75 @@ enum MHD_Result s3_remove_bucket(struct s3_request *r)
 
 /* --- what every bucket answers alike --- */
 
-static enum MHD_Result answer_same(struct s3_request *r, const char *root, const char *content)
+/* By the query's parameter: what is the same for every bucket, and what no bucket has. */
+static const struct {
+	const char *parameter;
+	const char *root, *content; /* the answer */
+	const char *code, *message; /* or that there is none */
+} alike[] = {
+	/* us-east-1 is the region without a name. */
+	{.parameter = "location", .root = "LocationConstraint", .content = ""},
+	{.parameter = "versioning", .root = "VersioningConfiguration", .content = ""},
+	{.parameter = "logging", .root = "BucketLoggingStatus", .content = ""},
+	{.parameter = "accelerate", .root = "AccelerateConfiguration", .content = ""},
+	{.parameter = "requestPayment",
+		.root = "RequestPaymentConfiguration",
+		.content = "<Payer>BucketOwner</Payer>"},
+	{.parameter = "policy",
+		.code = "NoSuchBucketPolicy",
+		.message = "The bucket policy does not exist"},
+	{.parameter = "policyStatus",
+		.code = "NoSuchBucketPolicy",
+		.message = "The bucket policy does not exist"},
+	{.parameter = "cors",
+		.code = "NoSuchCORSConfiguration",
+		.message = "The CORS configuration does not exist"},
+	{.parameter = "lifecycle",
+		.code = "NoSuchLifecycleConfiguration",
+		.message = "The lifecycle configuration does not exist"},
+	{.parameter = "encryption",
+		.code = "ServerSideEncryptionConfigurationNotFoundError",
+		.message = "The server side encryption configuration was not found"},
+	{.parameter = "website",
+		.code = "NoSuchWebsiteConfiguration",
+		.message = "The specified bucket does not have a website configuration"},
+	{.parameter = "replication",
+		.code = "ReplicationConfigurationNotFoundError",
+		.message = "The replication configuration was not found"},
+	{.parameter = "publicAccessBlock",
+		.code = "NoSuchPublicAccessBlockConfiguration",
+		.message = "The public access block configuration was not found"},
+	{.parameter = "ownershipControls",
+		.code = "OwnershipControlsNotFoundError",
+		.message = "The bucket ownership controls were not found"},
+	{.parameter = "object-lock",
+		.code = "ObjectLockConfigurationNotFoundError",
+		.message = "Object Lock configuration does not exist for this bucket"},
+	{.parameter = "retention",
+		.code = "ObjectLockConfigurationNotFoundError",
+		.message = "Object Lock configuration does not exist for this bucket"},
+	{.parameter = "legal-hold",
+		.code = "ObjectLockConfigurationNotFoundError",
+		.message = "Object Lock configuration does not exist for this bucket"},
+};
+
+static enum MHD_Result get_alike(struct s3_request *r)
 {
 	struct df_str xml = DF_STR_EMPTY;
+	size_t i = 0, last = sizeof(alike) / sizeof(alike[0]) - 1;
 
+	while (i < last && strcmp(alike[i].parameter, r->operation->parameter) != 0)
+		i++;
 	if (!bucket_is_there(r))
 		return s3_send_error(r);
-	xml_begin(&xml, root);
-	df_str_add(&xml, content);
-	xml_close(&xml, root);
+	if (alike[i].code) {
+		s3_fail(r, 404, alike[i].code, "%s", alike[i].message);
+		return s3_send_error(r);
+	}
+	xml_begin(&xml, alike[i].root);
+	df_str_add(&xml, alike[i].content);
+	xml_close(&xml, alike[i].root);
 	return s3_send_xml(r, &xml);
-}
-
-static enum MHD_Result get_location(struct s3_request *r)
-{
-	/* us-east-1 is the region without a name. */
-	return answer_same(r, "LocationConstraint", "");
-}
-
-static enum MHD_Result get_versioning(struct s3_request *r)
-{
-	return answer_same(r, "VersioningConfiguration", "");
-}
-
-static enum MHD_Result get_logging(struct s3_request *r)
-{
-	return answer_same(r, "BucketLoggingStatus", "");
-}
-
-static enum MHD_Result get_accelerate(struct s3_request *r)
-{
-	return answer_same(r, "AccelerateConfiguration", "");
-}
-
-static enum MHD_Result get_payment(struct s3_request *r)
-{
-	return answer_same(r, "RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>");
 }
 
 static bool subject_is_there(struct s3_request *r)
@@ -207,65 +240,6 @@ static enum MHD_Result put_acl(struct s3_request *r)
 	return s3_refuse(r, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
 }
 
-static enum MHD_Result no_such(struct s3_request *r, const char *code, const char *message)
-{
-	if (bucket_is_there(r))
-		s3_fail(r, 404, code, "%s", message);
-	return s3_send_error(r);
-}
-
-static enum MHD_Result get_policy(struct s3_request *r)
-{
-	return no_such(r, "NoSuchBucketPolicy", "The bucket policy does not exist");
-}
-
-static enum MHD_Result get_cors(struct s3_request *r)
-{
-	return no_such(r, "NoSuchCORSConfiguration", "The CORS configuration does not exist");
-}
-
-static enum MHD_Result get_lifecycle(struct s3_request *r)
-{
-	return no_such(r, "NoSuchLifecycleConfiguration",
-		"The lifecycle configuration does not exist");
-}
-
-static enum MHD_Result get_encryption(struct s3_request *r)
-{
-	return no_such(r, "ServerSideEncryptionConfigurationNotFoundError",
-		"The server side encryption configuration was not found");
-}
-
-static enum MHD_Result get_website(struct s3_request *r)
-{
-	return no_such(r, "NoSuchWebsiteConfiguration",
-		"The specified bucket does not have a website configuration");
-}
-
-static enum MHD_Result get_replication(struct s3_request *r)
-{
-	return no_such(r, "ReplicationConfigurationNotFoundError",
-		"The replication configuration was not found");
-}
-
-static enum MHD_Result get_object_lock(struct s3_request *r)
-{
-	return no_such(r, "ObjectLockConfigurationNotFoundError",
-		"Object Lock configuration does not exist for this bucket");
-}
-
-static enum MHD_Result get_public_access(struct s3_request *r)
-{
-	return no_such(r, "NoSuchPublicAccessBlockConfiguration",
-		"The public access block configuration was not found");
-}
-
-static enum MHD_Result get_ownership(struct s3_request *r)
-{
-	return no_such(r, "OwnershipControlsNotFoundError",
-		"The bucket ownership controls were not found");
-}
-
 static enum MHD_Result refuse(struct s3_request *r)
 {
 	return s3_refuse(r, 501, "NotImplemented",
@@ -274,7 +248,7 @@ static enum MHD_Result refuse(struct s3_request *r)
 
 /* --- tags --- */
 
-enum MHD_Result s3_get_tags(struct s3_request *r)
+static enum MHD_Result get_tags(struct s3_request *r)
 {
 	struct df_str xml = DF_STR_EMPTY;
 	struct objects_info info = {0};
@@ -315,7 +289,7 @@ static int put_bucket_tags(struct s3_request *r, const struct df_str *tags)
 				    df_str_text(&xml));
 }
 
-enum MHD_Result s3_put_tags(struct s3_request *r)
+static enum MHD_Result put_tags(struct s3_request *r)
 {
 	DF_STR struct df_str tags = DF_STR_EMPTY;
 	struct xml_node *root = s3_xml(r, "Tagging");
@@ -331,7 +305,7 @@ enum MHD_Result s3_put_tags(struct s3_request *r)
 	return s3_send_result(r, put_bucket_tags(r, &tags));
 }
 
-enum MHD_Result s3_remove_tags(struct s3_request *r)
+static enum MHD_Result remove_tags(struct s3_request *r)
 {
 	int result = r->target.key
 		? objects_put_tags(s3_objects(), r->target.bucket, r->target.key, NULL, 0)
@@ -344,18 +318,18 @@ enum MHD_Result s3_remove_tags(struct s3_request *r)
 
 const struct s3_operation s3_operations[] = {
 	{"GET", S3_OBJECT, "uploadId", NULL, NULL, S3_NO_BODY, NULL, s3_list_parts},
-	{"GET", S3_OBJECT, "tagging", NULL, NULL, S3_NO_BODY, NULL, s3_get_tags},
+	{"GET", S3_OBJECT, "tagging", NULL, NULL, S3_NO_BODY, NULL, get_tags},
 	{"GET", S3_OBJECT, "acl", NULL, NULL, S3_NO_BODY, NULL, get_acl},
 	{"GET", S3_OBJECT, "attributes", NULL, NULL, S3_NO_BODY, NULL, s3_get_attributes},
-	{"GET", S3_OBJECT, "retention", NULL, NULL, S3_NO_BODY, NULL, get_object_lock},
-	{"GET", S3_OBJECT, "legal-hold", NULL, NULL, S3_NO_BODY, NULL, get_object_lock},
+	{"GET", S3_OBJECT, "retention", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_OBJECT, "legal-hold", NULL, NULL, S3_NO_BODY, NULL, get_alike},
 	{"GET", S3_OBJECT, "torrent", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"GET", S3_OBJECT, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_get_object},
 	{"HEAD", S3_OBJECT, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_get_object},
 	{"PUT", S3_OBJECT, "partNumber", "uploadId", "x-amz-copy-source", S3_NO_BODY, NULL,
 		s3_copy_part},
 	{"PUT", S3_OBJECT, "partNumber", "uploadId", NULL, S3_FILE, s3_prepare_part, s3_put_part},
-	{"PUT", S3_OBJECT, "tagging", NULL, NULL, S3_MEMORY, NULL, s3_put_tags},
+	{"PUT", S3_OBJECT, "tagging", NULL, NULL, S3_MEMORY, NULL, put_tags},
 	{"PUT", S3_OBJECT, "acl", NULL, NULL, S3_MEMORY, NULL, put_acl},
 	{"PUT", S3_OBJECT, "retention", NULL, NULL, S3_MEMORY, NULL, refuse},
 	{"PUT", S3_OBJECT, "legal-hold", NULL, NULL, S3_MEMORY, NULL, refuse},
@@ -366,36 +340,36 @@ const struct s3_operation s3_operations[] = {
 	{"POST", S3_OBJECT, "select", NULL, NULL, S3_MEMORY, NULL, refuse},
 	{"POST", S3_OBJECT, "restore", NULL, NULL, S3_MEMORY, NULL, refuse},
 	{"DELETE", S3_OBJECT, "uploadId", NULL, NULL, S3_NO_BODY, NULL, s3_abort_upload},
-	{"DELETE", S3_OBJECT, "tagging", NULL, NULL, S3_NO_BODY, NULL, s3_remove_tags},
+	{"DELETE", S3_OBJECT, "tagging", NULL, NULL, S3_NO_BODY, NULL, remove_tags},
 	{"DELETE", S3_OBJECT, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_remove_object},
 
-	{"GET", S3_BUCKET, "location", NULL, NULL, S3_NO_BODY, NULL, get_location},
-	{"GET", S3_BUCKET, "versioning", NULL, NULL, S3_NO_BODY, NULL, get_versioning},
+	{"GET", S3_BUCKET, "location", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "versioning", NULL, NULL, S3_NO_BODY, NULL, get_alike},
 	{"GET", S3_BUCKET, "versions", NULL, NULL, S3_NO_BODY, NULL, s3_list_versions},
 	{"GET", S3_BUCKET, "uploads", NULL, NULL, S3_NO_BODY, NULL, s3_list_uploads},
 	{"GET", S3_BUCKET, "notification", NULL, NULL, S3_NO_BODY, NULL, s3_get_notification},
-	{"GET", S3_BUCKET, "tagging", NULL, NULL, S3_NO_BODY, NULL, s3_get_tags},
+	{"GET", S3_BUCKET, "tagging", NULL, NULL, S3_NO_BODY, NULL, get_tags},
 	{"GET", S3_BUCKET, "acl", NULL, NULL, S3_NO_BODY, NULL, get_acl},
-	{"GET", S3_BUCKET, "policy", NULL, NULL, S3_NO_BODY, NULL, get_policy},
-	{"GET", S3_BUCKET, "policyStatus", NULL, NULL, S3_NO_BODY, NULL, get_policy},
-	{"GET", S3_BUCKET, "cors", NULL, NULL, S3_NO_BODY, NULL, get_cors},
-	{"GET", S3_BUCKET, "lifecycle", NULL, NULL, S3_NO_BODY, NULL, get_lifecycle},
-	{"GET", S3_BUCKET, "encryption", NULL, NULL, S3_NO_BODY, NULL, get_encryption},
-	{"GET", S3_BUCKET, "website", NULL, NULL, S3_NO_BODY, NULL, get_website},
-	{"GET", S3_BUCKET, "replication", NULL, NULL, S3_NO_BODY, NULL, get_replication},
-	{"GET", S3_BUCKET, "object-lock", NULL, NULL, S3_NO_BODY, NULL, get_object_lock},
-	{"GET", S3_BUCKET, "publicAccessBlock", NULL, NULL, S3_NO_BODY, NULL, get_public_access},
-	{"GET", S3_BUCKET, "ownershipControls", NULL, NULL, S3_NO_BODY, NULL, get_ownership},
-	{"GET", S3_BUCKET, "logging", NULL, NULL, S3_NO_BODY, NULL, get_logging},
-	{"GET", S3_BUCKET, "accelerate", NULL, NULL, S3_NO_BODY, NULL, get_accelerate},
-	{"GET", S3_BUCKET, "requestPayment", NULL, NULL, S3_NO_BODY, NULL, get_payment},
+	{"GET", S3_BUCKET, "policy", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "policyStatus", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "cors", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "lifecycle", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "encryption", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "website", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "replication", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "object-lock", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "publicAccessBlock", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "ownershipControls", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "logging", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "accelerate", NULL, NULL, S3_NO_BODY, NULL, get_alike},
+	{"GET", S3_BUCKET, "requestPayment", NULL, NULL, S3_NO_BODY, NULL, get_alike},
 	{"GET", S3_BUCKET, "analytics", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"GET", S3_BUCKET, "inventory", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"GET", S3_BUCKET, "metrics", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"GET", S3_BUCKET, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_list_objects},
-	{"HEAD", S3_BUCKET, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_head_bucket},
+	{"HEAD", S3_BUCKET, NULL, NULL, NULL, S3_NO_BODY, NULL, head_bucket},
 	{"PUT", S3_BUCKET, "notification", NULL, NULL, S3_MEMORY, NULL, s3_put_notification},
-	{"PUT", S3_BUCKET, "tagging", NULL, NULL, S3_MEMORY, NULL, s3_put_tags},
+	{"PUT", S3_BUCKET, "tagging", NULL, NULL, S3_MEMORY, NULL, put_tags},
 	{"PUT", S3_BUCKET, "acl", NULL, NULL, S3_MEMORY, NULL, put_acl},
 	{"PUT", S3_BUCKET, "versioning", NULL, NULL, S3_MEMORY, NULL, refuse},
 	{"PUT", S3_BUCKET, "policy", NULL, NULL, S3_MEMORY, NULL, refuse},
@@ -410,9 +384,9 @@ const struct s3_operation s3_operations[] = {
 	{"PUT", S3_BUCKET, "logging", NULL, NULL, S3_MEMORY, NULL, refuse},
 	{"PUT", S3_BUCKET, "accelerate", NULL, NULL, S3_MEMORY, NULL, refuse},
 	{"PUT", S3_BUCKET, "requestPayment", NULL, NULL, S3_MEMORY, NULL, refuse},
-	{"PUT", S3_BUCKET, NULL, NULL, NULL, S3_MEMORY, NULL, s3_make_bucket},
+	{"PUT", S3_BUCKET, NULL, NULL, NULL, S3_MEMORY, NULL, make_bucket},
 	{"POST", S3_BUCKET, "delete", NULL, NULL, S3_MEMORY, NULL, s3_remove_objects},
-	{"DELETE", S3_BUCKET, "tagging", NULL, NULL, S3_NO_BODY, NULL, s3_remove_tags},
+	{"DELETE", S3_BUCKET, "tagging", NULL, NULL, S3_NO_BODY, NULL, remove_tags},
 	{"DELETE", S3_BUCKET, "policy", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"DELETE", S3_BUCKET, "cors", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"DELETE", S3_BUCKET, "lifecycle", NULL, NULL, S3_NO_BODY, NULL, refuse},
@@ -421,8 +395,8 @@ const struct s3_operation s3_operations[] = {
 	{"DELETE", S3_BUCKET, "replication", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"DELETE", S3_BUCKET, "publicAccessBlock", NULL, NULL, S3_NO_BODY, NULL, refuse},
 	{"DELETE", S3_BUCKET, "ownershipControls", NULL, NULL, S3_NO_BODY, NULL, refuse},
-	{"DELETE", S3_BUCKET, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_remove_bucket},
+	{"DELETE", S3_BUCKET, NULL, NULL, NULL, S3_NO_BODY, NULL, remove_bucket},
 
-	{"GET", S3_SERVICE, NULL, NULL, NULL, S3_NO_BODY, NULL, s3_list_buckets},
+	{"GET", S3_SERVICE, NULL, NULL, NULL, S3_NO_BODY, NULL, list_buckets},
 	{0},
 };

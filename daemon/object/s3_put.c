@@ -134,38 +134,6 @@ static enum MHD_Result read_header(void *user, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
-bool s3_read_made(struct s3_request *r, struct s3_made *made)
-{
-	const char *tagging = s3_header(r, "x-amz-tagging");
-	struct reading reading = {.r = r, .made = made};
-
-	*made = (struct s3_made){.headers = DF_STR_EMPTY, .tags = DF_STR_EMPTY};
-	(void)MHD_get_connection_values(r->request.connection, MHD_HEADER_KIND, read_header,
-		&reading);
-	/* Presigned requests may have them in the query. */
-	for (size_t i = 0; i < r->target.parameter_count; i++) {
-		const struct target_parameter *p = &r->target.parameters[i];
-
-		if (strncasecmp(p->name, META, strlen(META)) == 0)
-			read_one(&reading, p->name, p->value);
-	}
-	if (!tagging)
-		tagging = s3_parameter(r, "x-amz-tagging");
-	if (tagging && *tagging)
-		(void)s3_parse_tagging(r, tagging, &made->tags);
-	if (made->headers.failed || made->tags.failed)
-		s3_fail_result(r, -ENOMEM);
-	return r->error.status == 0;
-}
-
-void s3_made_free(struct s3_made *made)
-{
-	df_str_deinit(&made->headers);
-	df_str_deinit(&made->tags);
-}
-
-/* --- tags: pairs "name\0value\0" --- */
-
 static bool has_tag(const struct df_str *tags, const char *name)
 {
 	const char *at = tags->data, *end = at + tags->length;
@@ -199,22 +167,7 @@ static bool add_tag(struct s3_request *r, struct df_str *tags, unsigned int *cou
 	return true;
 }
 
-bool s3_read_tags(struct s3_request *r, const struct xml_node *tagging, struct df_str *tags)
-{
-	const struct xml_node *set = xml_child(tagging, "TagSet");
-	unsigned int count = 0;
-
-	for (struct xml_node *tag = xml_child(set, "Tag"); tag; tag = xml_next(tag, "Tag")) {
-		if (!add_tag(r, tags, &count, xml_child_text(tag, "Key"),
-			    xml_child_text(tag, "Value")))
-			return false;
-	}
-	if (tags->failed)
-		s3_fail_result(r, -ENOMEM);
-	return !tags->failed;
-}
-
-bool s3_parse_tagging(struct s3_request *r, const char *text, struct df_str *tags)
+static bool parse_tagging(struct s3_request *r, const char *text, struct df_str *tags)
 {
 	DF_FREE char *query = df_format("/?%s", text);
 	struct target parsed = {0};
@@ -233,6 +186,53 @@ bool s3_parse_tagging(struct s3_request *r, const char *text, struct df_str *tag
 	}
 	target_deinit(&parsed);
 	return r->error.status == 0;
+}
+
+bool s3_read_made(struct s3_request *r, struct s3_made *made)
+{
+	const char *tagging = s3_header(r, "x-amz-tagging");
+	struct reading reading = {.r = r, .made = made};
+
+	*made = (struct s3_made){.headers = DF_STR_EMPTY, .tags = DF_STR_EMPTY};
+	(void)MHD_get_connection_values(r->request.connection, MHD_HEADER_KIND, read_header,
+		&reading);
+	/* Presigned requests may have them in the query. */
+	for (size_t i = 0; i < r->target.parameter_count; i++) {
+		const struct target_parameter *p = &r->target.parameters[i];
+
+		if (strncasecmp(p->name, META, strlen(META)) == 0)
+			read_one(&reading, p->name, p->value);
+	}
+	if (!tagging)
+		tagging = s3_parameter(r, "x-amz-tagging");
+	if (tagging && *tagging)
+		(void)parse_tagging(r, tagging, &made->tags);
+	if (made->headers.failed || made->tags.failed)
+		s3_fail_result(r, -ENOMEM);
+	return r->error.status == 0;
+}
+
+void s3_made_free(struct s3_made *made)
+{
+	df_str_deinit(&made->headers);
+	df_str_deinit(&made->tags);
+}
+
+/* --- tags: pairs "name\0value\0" --- */
+
+bool s3_read_tags(struct s3_request *r, const struct xml_node *tagging, struct df_str *tags)
+{
+	const struct xml_node *set = xml_child(tagging, "TagSet");
+	unsigned int count = 0;
+
+	for (struct xml_node *tag = xml_child(set, "Tag"); tag; tag = xml_next(tag, "Tag")) {
+		if (!add_tag(r, tags, &count, xml_child_text(tag, "Key"),
+			    xml_child_text(tag, "Value")))
+			return false;
+	}
+	if (tags->failed)
+		s3_fail_result(r, -ENOMEM);
+	return !tags->failed;
 }
 
 void s3_write_tags(struct df_str *xml, const char *tags, size_t length)

@@ -48,12 +48,6 @@ struct directory {
 /* Opens a directory that is reached through no symbolic link. Returns a descriptor, or -errno with *err set. */
 int directory_open(const char *path, struct df_err *err) __attribute__((warn_unused_result));
 
-/* May a file of this name be an event: not hidden, not temporary, and fitting the pattern? */
-bool directory_name_ok(const char *name, const char *pattern);
-
-/* Looks at a file and puts its event if it was not seen as it is now. `complete`: somebody has just closed it, or moved it here. */
-void directory_take(struct directory *d, const char *name, bool complete);
-
 /* Puts a name off for DIRECTORY_YOUNG_MS. */
 void directory_put_off(struct directory *d, const char *name, bool complete);
 /* Looks at those that were put off. */

@@ -36,7 +36,8 @@ static bool is_temporary(const char *name)
 	return *name == '#';
 }
 
-bool directory_name_ok(const char *name, const char *pattern)
+/* May a file of this name be an event: not hidden, not temporary, and fitting the pattern? */
+static bool name_ok(const char *name, const char *pattern)
 {
 	return *name && *name != '.' && !is_temporary(name) && fnmatch(pattern, name, 0) == 0;
 }
@@ -300,14 +301,15 @@ static void refuse_closed(struct directory *d, const char *name, int error)
 		refuse(d, name, stamp, df_errno_text(error));
 }
 
-void directory_take(struct directory *d, const char *name, bool complete)
+/* Looks at a file and puts its event if it was not seen as it is now. `complete`: somebody has just closed it, or moved it here. */
+static void take(struct directory *d, const char *name, bool complete)
 {
 	DF_CLOSE int fd = -1;
 	char stamp[STAMP_BYTES];
 	const char *before;
 	struct stat now;
 
-	if (!directory_name_ok(name, d->pattern))
+	if (!name_ok(name, d->pattern))
 		return;
 	if (d->full) {
 		d->again = true;
@@ -334,7 +336,7 @@ void directory_take(struct directory *d, const char *name, bool complete)
 
 void directory_put_off(struct directory *d, const char *name, bool complete)
 {
-	if (directory_name_ok(name, d->pattern))
+	if (name_ok(name, d->pattern))
 		g_hash_table_insert(d->young, g_strdup(name), GINT_TO_POINTER(complete));
 }
 
@@ -348,7 +350,7 @@ void directory_take_young(struct directory *d)
 	g_hash_table_iter_init(&at, young);
 	while (!__atomic_load_n(d->stopping, __ATOMIC_RELAXED) &&
 		g_hash_table_iter_next(&at, &name, &complete))
-		directory_take(d, name, GPOINTER_TO_INT(complete));
+		take(d, name, GPOINTER_TO_INT(complete));
 	g_hash_table_destroy(young);
 }
 
@@ -383,5 +385,5 @@ void directory_scan(struct directory *d)
 	directory_flush(d);
 	while (!__atomic_load_n(d->stopping, __ATOMIC_RELAXED) && !d->full &&
 		(entry = readdir(dir)))
-		directory_take(d, entry->d_name, false);
+		take(d, entry->d_name, false);
 }

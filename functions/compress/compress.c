@@ -22,7 +22,8 @@ static bool is_skippable(const uint8_t *bytes, size_t length)
 	return length >= 4 && bytes[0] >> 4 == 5 && memcmp(bytes + 1, "\x2a\x4d\x18", 3) == 0;
 }
 
-const struct codec *compress_detect(const uint8_t *bytes, size_t length)
+/* The format that data begins like, or NULL: then it can be brotli or none. */
+static const struct codec *detect(const uint8_t *bytes, size_t length)
 {
 	for (size_t i = 0; i < COUNT; i++) {
 		const struct codec *c = codecs[i];
@@ -39,7 +40,7 @@ int compress_unpack(const struct codec *codec, struct job *job)
 	if (job->from_bytes == 0)
 		return fail(job->failure, 400, "there is nothing to decompress: the body is empty");
 	if (!codec)
-		codec = compress_detect(job->from, job->from_bytes);
+		codec = detect(job->from, job->from_bytes);
 	if (codec)
 		return codec->unpack(job);
 	/* Brotli has no mark: what it cannot read is something else. */

@@ -8,9 +8,6 @@
 /* The format by its name, or NULL. */
 const struct codec *compress_codec(const char *name);
 
-/* The format that data begins like, or NULL: then it can be brotli or none. */
-const struct codec *compress_detect(const uint8_t *bytes, size_t length);
-
 /*
  * Unpacks a job whose format is `codec`, or is found out (NULL). Returns 0, or -1 with the failure set: 400 for no data, 415 for data of no format
  * that is known.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A datagram to whoever started us: see notify.h. */
-#include "daemon/notify.h"
+/* A datagram to whoever started us: see systemd.h. */
+#include "daemon/systemd.h"
 
 #include "host/cleanup.h"
 
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-void notify(const char *state)
+void systemd_tell(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

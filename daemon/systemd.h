@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Telling systemd (sd_notify(3)) what this daemon does: "READY=1", "STOPPING=1". Nothing happens when nobody asked ($NOTIFY_SOCKET). */
-#ifndef DAEMON_NOTIFY_H
-#define DAEMON_NOTIFY_H
+#ifndef DAEMON_SYSTEMD_H
+#define DAEMON_SYSTEMD_H
 
-void notify(const char *state);
+void systemd_tell(const char *state);
 
 #endif
