@@ -36,10 +36,10 @@ int database_error(sqlite3 *database, const struct database_format *format, stru
 
 	if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
 		return df_err_set(err, -EINVAL,
-			"%s's database is damaged, or is none: %s; restore it from a backup, or move its directory away",
-			format->what, sqlite3_errmsg(database));
+			"%s's database, %s, is damaged, or is none: %s; restore it from a backup, or move its directory away",
+			format->what, format->file, sqlite3_errmsg(database));
 	return df_err_set(err, database_errno(code) ? database_errno(code) : -EIO,
-		"cannot use %s's database: %s", format->what,
+		"cannot use %s's database, %s: %s", format->what, format->file,
 		code == SQLITE_FULL ? df_errno_text(ENOSPC)
 			: database  ? sqlite3_errmsg(database)
 				    : "no memory");
@@ -126,8 +126,9 @@ static int check_format(sqlite3 *database, const struct database_format *format,
 		return advance(database, format, format->migrate, err);
 	if (application == format->application && version > format->version)
 		return df_err_set(err, -EPROTONOSUPPORT,
-			"%s was written by a newer dayflyd (schema %" PRId64 ", this one knows %d)",
-			format->what, version, format->version);
+			"%s (%s) was written by a newer dayflyd (schema %" PRId64
+			", this one knows %d): use that one, or another --state",
+			format->what, format->file, version, format->version);
 	if (tables > 0 || application != 0)
 		return df_err_set(err, -EINVAL, "%s is not %s of a dayflyd", format->file,
 			format->what);
