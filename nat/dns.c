@@ -2,6 +2,8 @@
 /* The guest's name server: see dns.h. */
 #include "nat/dns.h"
 
+#include "host/cleanup.h"
+
 #include <arpa/nameser.h>
 #include <errno.h>
 #include <resolv.h>
@@ -116,6 +118,17 @@ static void pass_on(struct dns *dns, uint16_t port, const unsigned char *message
 	strcpy(place->name, ns_rr_name(*question));
 }
 
+/* A connection of UDP sends nothing; it is refused where no way leads. */
+static bool host_has_ipv6(void)
+{
+	const struct sockaddr_in6 world = {.sin6_family = AF_INET6,
+		.sin6_port = htons(NS_DEFAULTPORT),
+		.sin6_addr = {.s6_addr = {0x20, [15] = 1}}};
+	DF_CLOSE int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&world, sizeof(world)) == 0;
+}
+
 void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, uint64_t now_ms)
 {
 	ns_msg parsed;
@@ -127,10 +140,10 @@ void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, 
 	if (!egress_allows_name(dns->egress, ns_rr_name(question))) {
 		dns->refused(dns->context, ns_rr_name(question));
 		answer_empty(dns, port, message, bytes, ns_r_refused);
-	} else if (ns_rr_type(question) == ns_t_aaaa) {
-		answer_empty(dns, port, message, bytes, ns_r_noerror);
 	} else if (!dns->server.ss_family) {
 		answer_empty(dns, port, message, bytes, ns_r_servfail);
+	} else if (ns_rr_type(question) == ns_t_aaaa && !host_has_ipv6()) {
+		answer_empty(dns, port, message, bytes, ns_r_noerror);
 	} else {
 		pass_on(dns, port, message, bytes, &question, now_ms);
 	}
@@ -146,19 +159,33 @@ unsigned int dns_poll(const struct dns *dns, struct pollfd *fds)
 	return count;
 }
 
+/* The address that a record gives. False: none, or one of IPv4 in disguise. */
+static bool read_address(const ns_rr *record, struct in6_addr *out)
+{
+	uint32_t v4;
+
+	if (ns_rr_type(*record) == ns_t_a && ns_rr_rdlen(*record) == sizeof(v4)) {
+		memcpy(&v4, ns_rr_rdata(*record), sizeof(v4));
+		*out = address_v4(ntohl(v4));
+		return true;
+	}
+	if (ns_rr_type(*record) != ns_t_aaaa || ns_rr_rdlen(*record) != sizeof(*out))
+		return false;
+	memcpy(out, ns_rr_rdata(*record), sizeof(*out));
+	return !IN6_IS_ADDR_V4MAPPED(out);
+}
+
 static void pin_answers(const struct dns *dns, const struct dns_question *asked, ns_msg *parsed,
 	uint64_t now_ms)
 {
 	for (int i = 0; i < ns_msg_count(*parsed, ns_s_an); i++) {
-		uint32_t address;
+		struct in6_addr address;
 		ns_rr record;
 
 		if (ns_parserr(parsed, ns_s_an, i, &record) < 0)
 			return;
-		if (ns_rr_type(record) != ns_t_a || ns_rr_rdlen(record) != sizeof(address))
-			continue;
-		memcpy(&address, ns_rr_rdata(record), sizeof(address));
-		egress_pin(dns->egress, asked->name, ntohl(address), ns_rr_ttl(record), now_ms);
+		if (read_address(&record, &address))
+			egress_pin(dns->egress, asked->name, &address, ns_rr_ttl(record), now_ms);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest's name server: passes questions for names that may be asked for on to the host's, and pins what it answers
- * (egress.h). Other questions are refused. IPv6 addresses are answered with none: there is no IPv6 outside.
+ * (egress.h). Other questions are refused. Where the host has no way to the world over IPv6, neither has the guest, and IPv6 addresses
+ * are answered with none.
  */
 #ifndef NAT_DNS_H
 #define NAT_DNS_H

@@ -19,7 +19,9 @@
 static int bad_rule(const char *text, struct df_err *err)
 {
 	return df_err_set(err, -EINVAL,
-		"--net=%.100s: not a rule; it is any, NAME[:PORT], or ADDRESS[/BITS][:PORT]", text);
+		"--net=%.100s: not a rule; it is any, NAME[:PORT], ADDRESS[/BITS][:PORT] or"
+		" [IPV6-ADDRESS[/BITS]]:PORT",
+		text);
 }
 
 /* Takes a number from 1 to `most` that ends the text. */
@@ -38,19 +40,19 @@ static bool take_number(const char *text, unsigned long least, unsigned long mos
 static bool parse_address(char *text, struct egress_rule *rule)
 {
 	char *slash = strchr(text, '/');
-	unsigned long bits = 32;
-	struct in_addr address;
+	unsigned long bits;
+	unsigned int most;
 
-	if (slash) {
+	if (slash)
 		*slash = 0;
-		if (!take_number(slash + 1, 0, 32, &bits))
-			return false;
-	}
-	if (inet_pton(AF_INET, text, &address) != 1)
+	if (!address_parse(text, &rule->address))
+		return false;
+	most = IN6_IS_ADDR_V4MAPPED(&rule->address) ? 32 : 128;
+	bits = most;
+	if (slash && !take_number(slash + 1, 0, most, &bits))
 		return false;
 	rule->kind = EGRESS_ADDRESS;
-	rule->mask = bits ? UINT32_MAX << (32 - bits) : 0;
-	rule->address = ntohl(address.s_addr) & rule->mask;
+	rule->bits = 128 - most + (unsigned int)bits;
 	return true;
 }
 
@@ -71,11 +73,39 @@ static bool parse_name(const char *text, struct egress_rule *rule)
 	return true;
 }
 
+/* Cuts the port off, and the brackets of an IPv6 address. Returns what is left, NULL: it has another shape. */
+static char *take_port(char *text, struct egress_rule *rule)
+{
+	char *first = strchr(text, ':'), *end = first;
+	unsigned long port;
+
+	if (*text == '[') {
+		end = strchr(text++, ']');
+		if (!end || !first || first > end)
+			return NULL;
+		*end++ = 0;
+	} else if (first && strchr(first + 1, ':')) {
+		return text; /* an IPv6 address alone */
+	}
+	if (!end || !*end)
+		return text;
+	if (*end != ':' || !take_number(end + 1, 1, UINT16_MAX, &port))
+		return NULL;
+	*end = 0;
+	rule->port = (uint16_t)port;
+	return text;
+}
+
+static bool looks_like_address(const char *text)
+{
+	return strchr(text, ':') ||
+		(isdigit((unsigned char)*text) && strspn(text, "0123456789./") == strlen(text));
+}
+
 int egress_add(struct egress *egress, const char *text, struct df_err *err)
 {
 	struct egress_rule *rule = &egress->rule[egress->rule_count];
-	char copy[EGRESS_NAME_MAX + 32], *colon;
-	unsigned long port = 0;
+	char copy[EGRESS_NAME_MAX + 32], *who;
 
 	if (egress->rule_count == EGRESS_RULES_MAX)
 		return df_err_set(err, -E2BIG, "--net: more than %u rules", EGRESS_RULES_MAX);
@@ -83,38 +113,45 @@ int egress_add(struct egress *egress, const char *text, struct df_err *err)
 		return bad_rule(text, err);
 	strcpy(copy, text);
 	*rule = (struct egress_rule){0};
-	colon = strchr(copy, ':');
-	if (colon) {
-		*colon = 0;
-		if (!take_number(colon + 1, 1, UINT16_MAX, &port))
-			return bad_rule(text, err);
-	}
-	rule->port = (uint16_t)port;
-	if (strcmp(copy, "any") == 0)
+	who = take_port(copy, rule);
+	if (!who)
+		return bad_rule(text, err);
+	if (strcmp(who, "any") == 0)
 		rule->kind = EGRESS_ANY;
-	else if (isdigit((unsigned char)*copy) && strspn(copy, "0123456789./") == strlen(copy)
-			? !parse_address(copy, rule)
-			: !parse_name(copy, rule))
+	else if (looks_like_address(who) ? !parse_address(who, rule) : !parse_name(who, rule))
 		return bad_rule(text, err);
 	egress->rule_count++;
 	return 0;
 }
 
+static int add_own(struct egress *egress, const struct sockaddr *name)
+{
+	struct in6_addr *own = &egress->own[egress->own_count];
+
+	if (!name || (name->sa_family != AF_INET && name->sa_family != AF_INET6))
+		return 0;
+	if (egress->own_count == EGRESS_OWN_MAX)
+		return -E2BIG;
+	if (name->sa_family == AF_INET)
+		*own = address_v4(ntohl(((const struct sockaddr_in *)(const void *)name)
+						->sin_addr.s_addr));
+	else
+		*own = ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr;
+	egress->own_count++;
+	return 0;
+}
+
 int egress_find_own(struct egress *egress)
 {
-	struct ifaddrs *all, *at;
+	struct ifaddrs *all;
+	int error = 0;
 
 	if (getifaddrs(&all) < 0)
 		return -errno;
-	for (at = all; at && egress->own_count < sizeof(egress->own) / sizeof(egress->own[0]);
-		at = at->ifa_next) {
-		const struct sockaddr_in *in = (const void *)at->ifa_addr;
-
-		if (in && in->sin_family == AF_INET)
-			egress->own[egress->own_count++] = ntohl(in->sin_addr.s_addr);
-	}
+	for (struct ifaddrs *at = all; at && error == 0; at = at->ifa_next)
+		error = add_own(egress, at->ifa_addr);
 	freeifaddrs(all);
-	return 0;
+	return error;
 }
 
 static bool same_name(const char *a, const char *b)
@@ -138,15 +175,20 @@ bool egress_allows_name(const struct egress *egress, const char *name)
 	return false;
 }
 
+static bool same_address(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
 static struct egress_pin *find_pin(struct egress *egress, const struct egress_rule *rule,
-	uint32_t address)
+	const struct in6_addr *address)
 {
 	struct egress_pin *oldest = &egress->pin[0];
 
 	for (unsigned int i = 0; i < EGRESS_PINS_MAX; i++) {
 		struct egress_pin *pin = &egress->pin[i];
 
-		if (pin->rule == rule && pin->address == address)
+		if (pin->rule == rule && same_address(&pin->address, address))
 			return pin;
 		if (pin->until_ms < oldest->until_ms)
 			oldest = pin;
@@ -154,8 +196,8 @@ static struct egress_pin *find_pin(struct egress *egress, const struct egress_ru
 	return oldest;
 }
 
-void egress_pin(struct egress *egress, const char *name, uint32_t address, uint32_t seconds,
-	uint64_t now_ms)
+void egress_pin(struct egress *egress, const char *name, const struct in6_addr *address,
+	uint32_t seconds, uint64_t now_ms)
 {
 	if (seconds < PIN_LEAST_S)
 		seconds = PIN_LEAST_S;
@@ -166,50 +208,104 @@ void egress_pin(struct egress *egress, const char *name, uint32_t address, uint3
 
 		if (rule->kind == EGRESS_NAME && same_name(rule->name, name))
 			*find_pin(egress, rule, address) =
-				(struct egress_pin){address, now_ms + seconds * 1000ull, rule};
+				(struct egress_pin){*address, now_ms + seconds * 1000ull, rule};
 	}
 }
 
-static bool is_host(const struct egress *egress, uint32_t address)
+static bool is_own(const struct egress *egress, const struct in6_addr *address)
 {
 	for (unsigned int i = 0; i < egress->own_count; i++)
-		if (egress->own[i] == address)
+		if (same_address(&egress->own[i], address))
 			return true;
-	return (address & DF_NET_MASK) == (DF_NET_GATEWAY & DF_NET_MASK);
+	return false;
 }
 
-/* Open only to rules that name an address: what is near the host, and what is no single machine. */
-static bool is_special(const struct egress *egress, uint32_t address)
+#define V4(a, b, c, d)                                               \
+	{                                                            \
+		.s6_addr = { [10] = 0xff, 0xff, (a), (b), (c), (d) } \
+	}
+#define V6(...)                            \
+	{                                  \
+		.s6_addr = { __VA_ARGS__ } \
+	}
+
+/* What is near the host, and what is no single machine. */
+static const struct {
+	struct in6_addr network;
+	unsigned int bits;
+} special[] = {
+	{V4(0, 0, 0, 0), 96 + 8}, {V4(127, 0, 0, 0), 96 + 8}, {V4(169, 254, 0, 0), 96 + 16},
+	{V4(224, 0, 0, 0), 96 + 3},
+	{V4(DF_NET_GATEWAY >> 24, DF_NET_GATEWAY >> 16 & 0xff, DF_NET_GATEWAY >> 8 & 0xff, 0),
+		96 + 24},
+	{V6(0), 96}, /* ::, ::1, and IPv4 in a form that is out of use */
+	{V6(0xfe, 0x80), 10}, {V6(0xff), 8}, {V6(DF_NET_PREFIX6), 64},
+	{V6(0xfd, 0, 0x0e, 0xc2), 32}, /* 169.254.169.254 of Amazon's cloud, and its neighbours */
+	{V6(0xfd, 0x20, 0, 0xce), 32}, /* of Google's */
+};
+
+/* Behind these prefixes a translator on the way sees an IPv4 address. */
+static const struct {
+	struct in6_addr network;
+	unsigned int bits, v4_at;
+} translated[] = {
+	{V6(0, 0x64, 0xff, 0x9b), 96, 12},
+	{V6(0x20, 0x02), 16, 2},
+};
+
+/* Open only to rules that name an address. */
+static bool is_special(const struct egress *egress, const struct in6_addr *address)
 {
-	return address >> 24 == 127 || address >> 24 == 0 || address >> 16 == 0xa9fe ||
-		address >> 28 >= 14 || is_host(egress, address);
+	for (size_t i = 0; i < sizeof(translated) / sizeof(translated[0]); i++) {
+		struct in6_addr v4 = V4(0, 0, 0, 0);
+
+		if (!address_in(address, &translated[i].network, translated[i].bits))
+			continue;
+		memcpy(&v4.s6_addr[12], &address->s6_addr[translated[i].v4_at], 4);
+		return is_special(egress, &v4);
+	}
+	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+		if (address_in(address, &special[i].network, special[i].bits))
+			return true;
+	return is_own(egress, address);
 }
 
-static bool pinned(const struct egress *egress, const struct egress_rule *rule, uint32_t address,
-	uint64_t now_ms)
+static bool pinned(const struct egress *egress, const struct egress_rule *rule,
+	const struct in6_addr *address, uint64_t now_ms)
 {
 	for (unsigned int i = 0; i < EGRESS_PINS_MAX; i++) {
 		const struct egress_pin *pin = &egress->pin[i];
 
-		if (pin->rule == rule && pin->address == address && pin->until_ms > now_ms)
+		if (pin->rule == rule && same_address(&pin->address, address) &&
+			pin->until_ms > now_ms)
 			return true;
 	}
 	return false;
 }
 
-bool egress_allows(const struct egress *egress, uint32_t address, uint16_t port, uint64_t now_ms)
+/* ::/0 is all of IPv6, and nothing of IPv4. */
+static bool names_address(const struct egress_rule *rule, const struct in6_addr *address)
 {
-	bool special = is_special(egress, address);
+	return !IN6_IS_ADDR_V4MAPPED(&rule->address) == !IN6_IS_ADDR_V4MAPPED(address) &&
+		address_in(address, &rule->address, rule->bits);
+}
+
+bool egress_allows(const struct egress *egress, const struct in6_addr *address, uint16_t port,
+	uint64_t now_ms)
+{
+	bool usual = !is_special(egress, address);
 
 	for (unsigned int i = 0; i < egress->rule_count; i++) {
 		const struct egress_rule *rule = &egress->rule[i];
 
 		if (rule->port && rule->port != port)
 			continue;
-		if (rule->kind == EGRESS_ADDRESS ? (address & rule->mask) == rule->address
-						 : !special &&
-					(rule->kind == EGRESS_ANY ||
-						pinned(egress, rule, address, now_ms)))
+		if (rule->kind == EGRESS_ADDRESS && names_address(rule, address))
+			return true;
+		if (usual &&
+			(rule->kind == EGRESS_ANY ||
+				(rule->kind == EGRESS_NAME &&
+					pinned(egress, rule, address, now_ms))))
 			return true;
 	}
 	return false;

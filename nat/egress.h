@@ -3,34 +3,37 @@
  * What a guest may reach. Closed unless a rule opens it:
  *
  *   any                       every address, but for those below
- *   ADDRESS[/BITS][:PORT]     these addresses, whatever they are
+ *   ADDRESS[/BITS][:PORT]     these addresses, whatever they are; of IPv6 with a port [ADDRESS[/BITS]]:PORT
  *   NAME[:PORT]               what the name server says that NAME is, as long as it says so
  *
  * The host itself (its loopback, which a guest calls 10.0.2.2, and its own addresses), link-local, multicast and
- * unspecified addresses are open only to rules that name an address. IPv4; addresses are in host byte order.
+ * unspecified addresses, and where clouds keep their credentials, are open only to rules that name an address.
+ *
+ * Addresses are of either family (address.h). A packet of IPv6 to the mapped form of an IPv4 address is none of these: who asks
+ * refuses it.
  */
 #ifndef NAT_EGRESS_H
 #define NAT_EGRESS_H
 
 #include "host/err.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "nat/address.h"
 
 #define EGRESS_RULES_MAX 64
 #define EGRESS_PINS_MAX 256
 #define EGRESS_NAME_MAX 253
+#define EGRESS_OWN_MAX 1024
 
 struct egress_rule {
 	enum { EGRESS_ANY, EGRESS_ADDRESS, EGRESS_NAME } kind;
-	uint32_t address, mask;
+	struct in6_addr address;
+	unsigned int bits; /* of the address that count */
 	uint16_t port; /* 0: all */
 	char name[EGRESS_NAME_MAX + 1]; /* lower case */
 };
 
 /* An address that the name server gave for the name of a rule. */
 struct egress_pin {
-	uint32_t address;
+	struct in6_addr address;
 	uint64_t until_ms; /* 0: free */
 	const struct egress_rule *rule;
 };
@@ -39,7 +42,7 @@ struct egress {
 	struct egress_rule rule[EGRESS_RULES_MAX];
 	unsigned int rule_count;
 	struct egress_pin pin[EGRESS_PINS_MAX];
-	uint32_t own[64]; /* the host's addresses */
+	struct in6_addr own[EGRESS_OWN_MAX]; /* the host's addresses */
 	unsigned int own_count;
 };
 
@@ -47,17 +50,18 @@ struct egress {
 int egress_add(struct egress *egress, const char *text, struct df_err *err)
 	__attribute__((warn_unused_result));
 
-/* Looks up the host's own addresses. 0 or -errno. */
+/* Looks up the host's own addresses. 0 or -errno; -E2BIG: it has more than EGRESS_OWN_MAX. */
 int egress_find_own(struct egress *egress) __attribute__((warn_unused_result));
 
 /* May this name be asked for? */
 bool egress_allows_name(const struct egress *egress, const char *name);
 
 /* The name server says that `name` is `address` for `seconds` more. */
-void egress_pin(struct egress *egress, const char *name, uint32_t address, uint32_t seconds,
-	uint64_t now_ms);
+void egress_pin(struct egress *egress, const char *name, const struct in6_addr *address,
+	uint32_t seconds, uint64_t now_ms);
 
 /* May the guest send to this address and port (0: a protocol without ports)? */
-bool egress_allows(const struct egress *egress, uint32_t address, uint16_t port, uint64_t now_ms);
+bool egress_allows(const struct egress *egress, const struct in6_addr *address, uint16_t port,
+	uint64_t now_ms);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nat/egress.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +8,28 @@
 
 #include <cmocka.h>
 
-static uint32_t ip(const char *text)
-{
-	struct in_addr in;
+#define FIRST 0xc6330000u /* 198.51.0.0 */
 
-	assert_int_equal(inet_pton(AF_INET, text, &in), 1);
-	return ntohl(in.s_addr);
+static struct in6_addr ip(const char *text)
+{
+	struct in6_addr in;
+
+	assert_true(address_parse(text, &in));
+	return in;
+}
+
+static bool allows(const struct egress *e, const char *address, uint16_t port, uint64_t now_ms)
+{
+	const struct in6_addr in = ip(address);
+
+	return egress_allows(e, &in, port, now_ms);
+}
+
+static void pin(struct egress *e, const char *name, const char *address)
+{
+	const struct in6_addr in = ip(address);
+
+	egress_pin(e, name, &in, 300, 1000);
 }
 
 static void add(struct egress *e, const char *rule)
@@ -29,7 +44,7 @@ static void closed_unless_opened(void **state)
 	struct egress e = {0};
 
 	(void)state;
-	assert_false(egress_allows(&e, ip("93.184.216.34"), 80, 0));
+	assert_false(allows(&e, "93.184.216.34", 80, 0));
 	assert_false(egress_allows_name(&e, "example.org"));
 }
 
@@ -40,33 +55,89 @@ static void addresses(void **state)
 	(void)state;
 	add(&e, "10.1.0.0/16:5432");
 	add(&e, "192.0.2.7");
-	assert_true(egress_allows(&e, ip("10.1.255.3"), 5432, 0));
-	assert_false(egress_allows(&e, ip("10.1.255.3"), 5433, 0));
-	assert_false(egress_allows(&e, ip("10.2.0.1"), 5432, 0));
-	assert_true(egress_allows(&e, ip("192.0.2.7"), 1, 0));
-	assert_false(egress_allows(&e, ip("192.0.2.8"), 1, 0));
+	assert_true(allows(&e, "10.1.255.3", 5432, 0));
+	assert_false(allows(&e, "10.1.255.3", 5433, 0));
+	assert_false(allows(&e, "10.2.0.1", 5432, 0));
+	assert_true(allows(&e, "192.0.2.7", 1, 0));
+	assert_false(allows(&e, "192.0.2.8", 1, 0));
+}
+
+static void addresses_of_ipv6(void **state)
+{
+	struct egress e = {0};
+
+	(void)state;
+	add(&e, "2001:db8:1::/47");
+	add(&e, "[2001:db8:5::1]:443");
+	add(&e, "[2001:db8:6::/48]:80");
+	assert_true(allows(&e, "2001:db8::1", 1, 0));
+	assert_true(allows(&e, "2001:db8:1:ffff::1", 1, 0));
+	assert_false(allows(&e, "2001:db8:2::1", 1, 0));
+	assert_true(allows(&e, "2001:db8:5::1", 443, 0));
+	assert_false(allows(&e, "2001:db8:5::1", 80, 0));
+	assert_false(allows(&e, "2001:db8:5::2", 443, 0));
+	assert_true(allows(&e, "2001:db8:6:7::8", 80, 0));
+	assert_false(allows(&e, "2001:db8:6:7::8", 81, 0));
+	add(&e, "[::1]:5432");
+	assert_true(allows(&e, "::1", 5432, 0));
+	assert_false(allows(&e, "::1", 5433, 0));
+}
+
+/* All of one family is nothing of the other. */
+static void families_are_apart(void **state)
+{
+	struct egress six = {0}, four = {0};
+
+	(void)state;
+	add(&six, "::/0");
+	add(&four, "0.0.0.0/0");
+	assert_true(allows(&six, "2001:db8::1", 80, 0));
+	assert_false(allows(&six, "192.0.2.1", 80, 0));
+	assert_true(allows(&four, "192.0.2.1", 80, 0));
+	assert_false(allows(&four, "2001:db8::1", 80, 0));
+}
+
+static void addresses_as_text(void **state)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct in6_addr in = ip("192.0.2.1");
+
+	(void)state;
+	assert_string_equal(address_text(&in, 80, text), "192.0.2.1:80");
+	assert_string_equal(address_text(&in, 0, text), "192.0.2.1");
+	in = ip("2001:db8::1");
+	assert_string_equal(address_text(&in, 65535, text), "[2001:db8::1]:65535");
+	assert_string_equal(address_text(&in, 0, text), "2001:db8::1");
+	assert_false(address_parse("::ffff:192.0.2.1", &in));
 }
 
 static void any_is_not_the_host(void **state)
 {
-	struct egress e = {.own = {0x0a000005}, .own_count = 1};
+	struct egress e = {.own = {ip("10.0.0.5"), ip("2001:db8::5")}, .own_count = 2};
 	static const char *const closed[] = {"127.0.0.1", "10.0.2.2", "10.0.2.3", "169.254.169.254",
-		"10.0.0.5", "224.0.0.1", "255.255.255.255", "0.0.0.0"};
+		"10.0.0.5", "224.0.0.1", "255.255.255.255", "0.0.0.0", "::", "::1", "::127.0.0.1",
+		"fe80::1", "febf::1", "ff02::1", "2001:db8::5", "fd44:6179:666c::2",
+		"fd00:ec2::254", "fd20:ce::254", "64:ff9b::127.0.0.1", "64:ff9b::169.254.169.254",
+		"64:ff9b::10.0.0.5", "2002:7f00:1::1"};
 
 	(void)state;
 	add(&e, "any");
-	assert_true(egress_allows(&e, ip("8.8.8.8"), 53, 0));
-	assert_true(egress_allows(&e, ip("10.0.0.6"), 80, 0));
+	assert_true(allows(&e, "8.8.8.8", 53, 0));
+	assert_true(allows(&e, "10.0.0.6", 80, 0));
+	assert_true(allows(&e, "2001:db8::6", 80, 0));
+	assert_true(allows(&e, "fd12:3456::1", 80, 0));
+	assert_true(allows(&e, "64:ff9b::8.8.8.8", 80, 0));
 	for (unsigned i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
-		assert_false(egress_allows(&e, ip(closed[i]), 80, 0));
+		assert_false(allows(&e, closed[i], 80, 0));
 	add(&e, "10.0.2.2:5432");
-	assert_true(egress_allows(&e, ip("10.0.2.2"), 5432, 0));
-	assert_false(egress_allows(&e, ip("10.0.2.2"), 22, 0));
+	assert_true(allows(&e, "10.0.2.2", 5432, 0));
+	assert_false(allows(&e, "10.0.2.2", 22, 0));
 }
 
 static void names_are_pinned(void **state)
 {
 	struct egress e = {0};
+	struct in6_addr last;
 
 	(void)state;
 	add(&e, "API.internal:443");
@@ -74,30 +145,38 @@ static void names_are_pinned(void **state)
 	assert_true(egress_allows_name(&e, "api.INTERNAL."));
 	assert_false(egress_allows_name(&e, "evil.api.internal"));
 	assert_false(egress_allows_name(&e, "api.internal.evil"));
-	assert_false(egress_allows(&e, ip("192.0.2.1"), 443, 0));
-	egress_pin(&e, "api.internal", ip("192.0.2.1"), 300, 1000);
-	assert_true(egress_allows(&e, ip("192.0.2.1"), 443, 1001));
-	assert_false(egress_allows(&e, ip("192.0.2.1"), 80, 1001));
-	assert_false(egress_allows(&e, ip("192.0.2.1"), 443, 1000 + 300000));
+	assert_false(allows(&e, "192.0.2.1", 443, 0));
+	pin(&e, "api.internal", "192.0.2.1");
+	assert_true(allows(&e, "192.0.2.1", 443, 1001));
+	assert_false(allows(&e, "192.0.2.1", 80, 1001));
+	assert_false(allows(&e, "192.0.2.1", 443, 1000 + 300000));
 	/* A name that points at the host stays closed. */
-	egress_pin(&e, "api.internal", ip("127.0.0.1"), 300, 1000);
-	egress_pin(&e, "api.internal", ip("169.254.169.254"), 300, 1000);
-	assert_false(egress_allows(&e, ip("127.0.0.1"), 443, 1001));
-	assert_false(egress_allows(&e, ip("169.254.169.254"), 443, 1001));
+	pin(&e, "api.internal", "127.0.0.1");
+	pin(&e, "api.internal", "169.254.169.254");
+	pin(&e, "api.internal", "::1");
+	pin(&e, "api.internal", "2001:db8::1");
+	assert_true(allows(&e, "2001:db8::1", 443, 1001));
+	assert_false(allows(&e, "2001:db8::2", 443, 1001));
+	assert_false(allows(&e, "::1", 443, 1001));
+	assert_false(allows(&e, "127.0.0.1", 443, 1001));
+	assert_false(allows(&e, "169.254.169.254", 443, 1001));
 	/* Others' names pin nothing, and a flood of answers ends none but the oldest. */
-	egress_pin(&e, "other.internal", ip("192.0.2.2"), 300, 1000);
-	assert_false(egress_allows(&e, ip("192.0.2.2"), 443, 1001));
-	for (uint32_t i = 0; i < 2 * EGRESS_PINS_MAX; i++)
-		egress_pin(&e, "api.internal", ip("198.51.0.0") + i, 300, 2000 + i);
-	assert_true(egress_allows(&e, ip("198.51.0.0") + 2 * EGRESS_PINS_MAX - 1, 443, 3000));
-	assert_false(egress_allows(&e, ip("192.0.2.1"), 443, 3000));
+	pin(&e, "other.internal", "192.0.2.2");
+	assert_false(allows(&e, "192.0.2.2", 443, 1001));
+	for (uint32_t i = 0; i < 2 * EGRESS_PINS_MAX; i++) {
+		last = address_v4(FIRST + i);
+		egress_pin(&e, "api.internal", &last, 300, 2000 + i);
+	}
+	assert_true(egress_allows(&e, &last, 443, 3000));
+	assert_false(allows(&e, "192.0.2.1", 443, 3000));
 }
 
 static void wrong_rules(void **state)
 {
 	static const char *const wrong[] = {"", ":80", "host:", "host:0", "host:65536", "host:80x",
 		"10.0.0.0/33", "10.0.0", "1.2.3.4/8/8", "a b", "-x", ".x", "host:-1", "http://x",
-		"x:80:90", "1.2.3.256"};
+		"x:80:90", "1.2.3.256", "[::1", "[::1]80", "[::1]:", "[::1]:0", "[x]:80",
+		"[1.2.3.4]:80", "::1/129", "::1/", "::ffff:1.2.3.4", "[]:80", "::g", "[::1]:80:90"};
 	struct egress e = {0};
 	struct df_err err;
 
@@ -112,6 +191,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(closed_unless_opened),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(addresses_of_ipv6),
+		cmocka_unit_test(families_are_apart),
+		cmocka_unit_test(addresses_as_text),
 		cmocka_unit_test(any_is_not_the_host),
 		cmocka_unit_test(names_are_pinned),
 		cmocka_unit_test(wrong_rules),

@@ -147,14 +147,14 @@ static bool is_new(struct link *link, uint32_t what)
 
 static void say_refused(struct link *link, const char *kind, uint32_t address, uint16_t port)
 {
-	struct in_addr in = {htonl(address)};
-	char text[INET_ADDRSTRLEN];
+	const struct in6_addr in = address_v4(address);
+	char text[ADDRESS_TEXT_MAX];
 
 	if (!is_new(link, address * 2654435761u ^ port))
 		return;
-	inet_ntop(AF_INET, &in, text, sizeof(text));
-	fprintf(stderr, "dayfly: %s: %s to %s:%u was refused; --net=%s:%u would allow it\n",
-		link->program, kind, text, port, text, port);
+	address_text(&in, port, text);
+	fprintf(stderr, "dayfly: %s: %s to %s was refused; --net=%s would allow it\n",
+		link->program, kind, text, text);
 }
 
 static void dns_refused(void *context, const char *name)
@@ -225,6 +225,13 @@ static bool is_answer(struct link *link, uint32_t to, const struct udphdr *udp)
 
 /* --- from the guest --- */
 
+static bool allows(const struct link *link, uint32_t to, uint16_t port)
+{
+	const struct in6_addr address = address_v4(to);
+
+	return egress_allows(&link->egress, &address, port, now_ms());
+}
+
 static bool tcp_passes(struct link *link, const struct iphdr *ip, const uint8_t *payload,
 	size_t bytes)
 {
@@ -235,7 +242,7 @@ static bool tcp_passes(struct link *link, const struct iphdr *ip, const uint8_t 
 		return false;
 	memcpy(&tcp, payload, sizeof(tcp));
 	/* Only what opens a connection is a question; libslirp resets the rest when there is no connection. */
-	if (!tcp.syn || tcp.ack || egress_allows(&link->egress, to, ntohs(tcp.dest), now_ms()))
+	if (!tcp.syn || tcp.ack || allows(link, to, ntohs(tcp.dest)))
 		return true;
 	say_refused(link, "a connection", to, ntohs(tcp.dest));
 	reset(link, ip, &tcp);
@@ -256,8 +263,7 @@ static bool udp_passes(struct link *link, const struct iphdr *ip, const uint8_t 
 			now_ms());
 		return false;
 	}
-	if (is_answer(link, to, &udp) ||
-		egress_allows(&link->egress, to, ntohs(udp.dest), now_ms()))
+	if (is_answer(link, to, &udp) || allows(link, to, ntohs(udp.dest)))
 		return true;
 	say_refused(link, "a datagram", to, ntohs(udp.dest));
 	return false;
@@ -284,7 +290,7 @@ static bool passes(struct link *link, const uint8_t *packet, size_t bytes)
 	case IPPROTO_UDP:
 		return udp_passes(link, &ip, packet + head, total - head);
 	case IPPROTO_ICMP:
-		return egress_allows(&link->egress, ntohl(ip.daddr), 0, now_ms());
+		return allows(link, ntohl(ip.daddr), 0);
 	default:
 		return false;
 	}

@@ -56,5 +56,9 @@ struct df_net_packet {
 #define DF_NET_GATEWAY 0x0a000202u
 #define DF_NET_DNS 0x0a000203u
 #define DF_NET_MASK 0xffffff00u
+/* The same in IPv6: the network's first 8 bytes, and the last byte of the address in it. */
+#define DF_NET_PREFIX6 0xfd, 0x44, 0x61, 0x79, 0x66, 0x6c, 0, 0
+#define DF_NET_GUEST6 0x15
+#define DF_NET_GATEWAY6 2
 
 #endif

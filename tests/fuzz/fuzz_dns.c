@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest's name server (nat/dns.c). The first byte says who sent the rest: the guest a question, or the host's server an answer to
- * a question for the rule's name. Whatever comes, what is given to the guest is a DNS message of the size of what came at most, and only addresses of
+ * a question for the rule's name, and for which family. Whatever comes, what is given to the guest is a DNS message of the size of what came at most, and only addresses of
  * the name that was asked for are pinned.
  */
 #include "nat/dns.h"
 
+#include <arpa/nameser.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct dns dns;
 	static struct egress egress;
-	struct dns_question asked = {.fd = -1, .port = 4000, .type = 1, .name = NAME};
+	struct dns_question asked = {.fd = -1, .port = 4000, .name = NAME};
 	unsigned char message[DNS_MESSAGE_MAX];
 	struct df_err err;
 
@@ -55,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		dns.pending[i].fd = -1;
 	most = size - 1;
 	memcpy(message, data + 1, most);
+	asked.type = data[0] & 2 ? ns_t_aaaa : ns_t_a;
 	if (data[0] & 1) {
 		memcpy(asked.sent_id, message, 2);
 		dns_take(&dns, &asked, message, most, 1000);
