@@ -20,10 +20,6 @@ struct net_options {
 
 extern const struct flag net_flags[]; /* for a struct net_options */
 
-/* Gives the guest the feature and the files that C libraries look names up with. 0, or the exit status with *err set. */
-int net_prepare(const struct net_options *net, struct program_options *options, struct df_err *err)
-	__attribute__((warn_unused_result));
-
 /*
  * Starts dayfly-net; it ends with this process, or with what this process becomes. *word is the monitor's value of --net, for
  * the caller to free. 0, or the exit status with *err set (dayfly-net has said why itself if err->code is 0).

@@ -128,7 +128,7 @@ int command_run(int argc, char **argv)
 	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
 		return page_end(status, &err);
-	status = net_prepare(&net, &options, &err);
+	status = net.wanted ? program_add_net(&options, &err) : 0;
 	if (status)
 		return cli_fail(&err, status);
 	status = program_prepare(&options, argc, argv, next, &program, &err);

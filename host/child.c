@@ -3,13 +3,13 @@
 #include "host/child.h"
 
 #include "host/cleanup.h"
+#include "host/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -29,37 +29,21 @@ static int start(const struct df_child *child, int output, int errors, pid_t *pi
 {
 	char *const nothing[] = {NULL};
 	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, defaults;
 	int error;
 
-	/* The child starts with default signal handling, whatever this program ignores or blocks. */
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	sigaddset(&defaults, SIGINT);
-	sigaddset(&defaults, SIGTERM);
-	if (posix_spawnattr_init(&attributes) != 0)
+	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -ENOMEM;
-	if (posix_spawn_file_actions_init(&actions) != 0) {
-		posix_spawnattr_destroy(&attributes);
-		return -ENOMEM;
-	}
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	error = posix_spawn_file_actions_addopen(&actions, 0,
+	error = -posix_spawn_file_actions_addopen(&actions, 0,
 		child->input ? child->input : "/dev/null", O_RDONLY, 0);
 	if (!error)
-		error = posix_spawn_file_actions_adddup2(&actions, output, 1);
+		error = -posix_spawn_file_actions_adddup2(&actions, output, 1);
 	if (!error)
-		error = posix_spawn_file_actions_adddup2(&actions, errors, 2);
+		error = -posix_spawn_file_actions_adddup2(&actions, errors, 2);
 	if (!error)
-		error = posix_spawn(pid, child->path, &actions, &attributes, child->arguments,
-			child->environment ? child->environment : nothing);
+		error = df_spawn(child->path, child->arguments,
+			child->environment ? child->environment : nothing, &actions, pid);
 	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -error;
+	return error;
 }
 
 /* Reads once from a stream that is ready. Returns 1 when there may be more, 0 at its end, or -errno. */

@@ -3,47 +3,14 @@
 #include "host/monitor.h"
 
 #include "host/cleanup.h"
+#include "host/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* poll(2) for one descriptor that goes on after a signal. 1: ready, 0: the time is up, or -errno. */
-static int wait_for(int fd, unsigned int limit_ms)
-{
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-	int64_t deadline = now_ms() + limit_ms;
-	int ready;
-
-	do {
-		int64_t left = deadline - now_ms();
-
-		if (limit_ms == DF_MONITOR_NO_LIMIT)
-			left = -1;
-		else if (left < 0)
-			left = 0;
-		ready = poll(&poll_fd, 1, left > INT_MAX ? INT_MAX : (int)left);
-	} while (ready < 0 && errno == EINTR);
-	return ready < 0 ? -errno : ready;
-}
 
 /* Descriptors 0 to 3 are the child's to fill: this end of the socket must not lie there. */
 static int move_up(int *fd)
@@ -71,40 +38,18 @@ static int add_actions(posix_spawn_file_actions_t *actions, int socket)
 	return -error;
 }
 
-/* Default signal handling, whatever this program ignores or blocks. */
-static void set_signals(posix_spawnattr_t *attributes)
-{
-	sigset_t none, defaults;
-
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	sigaddset(&defaults, SIGINT);
-	sigaddset(&defaults, SIGTERM);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &defaults);
-	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
 static int spawn(const char *path, char *const *arguments, char *const *environment, int socket,
 	pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
 	int error;
 
-	if (posix_spawnattr_init(&attributes) != 0)
+	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -ENOMEM;
-	if (posix_spawn_file_actions_init(&actions) != 0) {
-		posix_spawnattr_destroy(&attributes);
-		return -ENOMEM;
-	}
-	set_signals(&attributes);
 	error = add_actions(&actions, socket);
 	if (!error)
-		error = -posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+		error = df_spawn(path, arguments, environment, &actions, pid);
 	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
 	return error;
 }
 
@@ -193,7 +138,7 @@ static ssize_t receive_bytes(int socket, struct df_ready *ready)
 static int receive(struct df_monitor *monitor, unsigned int limit_ms, struct df_ready *ready,
 	struct df_err *err)
 {
-	int waited = wait_for(monitor->socket, limit_ms);
+	int waited = df_spawn_poll(monitor->socket, limit_ms);
 	ssize_t got;
 
 	if (waited == 0)
@@ -241,40 +186,14 @@ bool df_monitor_is_alive(const struct df_monitor *monitor)
 	return monitor->socket >= 0 && poll(&poll_fd, 1, 0) == 0;
 }
 
-/* Returns when the child has ended or the time is up. */
-static void await_end(pid_t pid, unsigned int limit_ms)
-{
-	/* The process is not reaped yet, so the id is its own. */
-	DF_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	if (fd >= 0)
-		(void)wait_for(fd, limit_ms);
-}
-
 int df_monitor_stop(struct df_monitor *monitor, unsigned int grace_ms)
 {
-	int status;
-	pid_t got;
+	pid_t pid = monitor->pid;
 
 	df_cleanup_fd(&monitor->socket);
 	monitor->socket = -1;
-	if (monitor->pid < 0)
-		return -ECHILD;
-	got = waitpid(monitor->pid, &status, WNOHANG);
-	if (got == 0) {
-		await_end(monitor->pid, grace_ms);
-		got = waitpid(monitor->pid, &status, WNOHANG);
-	}
-	if (got == 0) {
-		kill(monitor->pid, SIGKILL);
-		do {
-			got = waitpid(monitor->pid, &status, 0);
-		} while (got < 0 && errno == EINTR);
-	}
 	monitor->pid = -1;
-	if (got < 0)
-		return -ECHILD;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return pid < 0 ? -ECHILD : df_spawn_end(pid, grace_ms);
 }
 
 int df_monitor_ended(struct df_monitor *monitor, struct df_err *err)

@@ -138,6 +138,8 @@ struct manifest {
 		secrets; /* variable -> file of the host that holds the value, as written */
 	uint32_t wait_point; /* enum manifest_wait */
 	uint64_t port; /* MANIFEST_WAIT_HTTP: where the program listens */
+	struct manifest_list
+		egress; /* what it may reach outside: host/egress_rule.h; none: no network */
 	char *reply_type; /* Content-Type of replies */
 	char *rehearse; /* file of the host: body of the event that is rehearsed before the freeze; NULL: none */
 	struct manifest_trigger *triggers;

@@ -182,11 +182,12 @@ static json_t *destinations_json(const struct manifest *m, struct df_err *err)
 
 static json_t *program_json(const struct manifest *m)
 {
-	return json_pack("{s:b, s:o, s:o, s:s, s:s, s:s, s:s, s:I}", "raw_root",
+	return json_pack("{s:b, s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:o*}", "raw_root",
 		!(m->features & MANIFEST_FILES), "features", features_json(m->features),
 		"environment", environment_json(&m->environment), "workdir", m->workdir,
 		"reply_type", m->reply_type, "mode", modes[m->mode], "wait_point",
-		wait_points[m->wait_point], "port", (json_int_t)m->port);
+		wait_points[m->wait_point], "port", (json_int_t)m->port, "egress",
+		m->egress.count ? list_json(&m->egress) : NULL);
 }
 
 static json_t *numbers_json(const struct manifest *m)

@@ -2,6 +2,7 @@
 /* From a tree of YAML to a manifest, along the table of keys: see manifest.h. */
 #include "host/array.h"
 #include "host/cleanup.h"
+#include "host/egress_rule.h"
 #include "image/manifest.h"
 #include "image/manifest_schema.h"
 #include "image/manifest_values.h"
@@ -757,6 +758,9 @@ static int check_whole(const struct reader *r, const struct node *root, const st
 	if ((m->features & MANIFEST_TMP) && !(m->features & MANIFEST_FILES))
 		return fail(r, node_get(root, "features"),
 			"features: tmp changes files, so it needs files too");
+	if (m->egress.count > DF_EGRESS_RULES_MAX)
+		return fail(r, node_get(root, "egress"), "egress can have %d rules",
+			DF_EGRESS_RULES_MAX);
 	return check_secrets(r, root, m);
 }
 

@@ -2,6 +2,7 @@
 /* The table of all keys of a manifest: see manifest_schema.h. */
 #include "image/manifest_schema.h"
 
+#include "host/egress_rule.h"
 #include "image/manifest.h"
 #include "image/manifest_values.h"
 
@@ -362,6 +363,11 @@ const struct schema_key manifest_keys[] = {
 		.least = 1,
 		.most = UINT16_MAX,
 		.expected = "a number"},
+	{.name = "egress",
+		.type = SCHEMA_LIST,
+		IN_MANIFEST(egress),
+		.good = value_is_egress,
+		.expected = "a list of rules: " DF_EGRESS_RULE_SHAPES},
 	{.name = "reply_type",
 		.type = SCHEMA_TEXT,
 		IN_MANIFEST(reply_type),

@@ -43,6 +43,7 @@ static const char *page_path;
 	"secrets: {KEY: /run/key}\n"                                                    \
 	"wait_point: stdio\n"                                                           \
 	"reply_type: text/plain; charset=utf-8\n"                                       \
+	"egress: [api.internal:443, 10.1.0.0/16:5432]\n"                                \
 	"triggers:\n"                                                                   \
 	"  - http\n"                                                                    \
 	"  - http:\n      path: /thumbs\n      methods: [GET]\n"                        \
@@ -114,6 +115,8 @@ static void check_full(const struct manifest *m)
 	assert_string_equal(m->environment.items[2].value, "");
 	assert_string_equal(m->secrets.items[0].name, "KEY");
 	assert_int_equal(m->wait_point, MANIFEST_WAIT_STDIO);
+	assert_int_equal(m->egress.count, 2);
+	assert_string_equal(m->egress.items[1], "10.1.0.0/16:5432");
 	assert_int_equal(m->destinations.success.kind, MANIFEST_TO_OBJECT);
 	assert_string_equal(m->destinations.success.target, "thumbs/{key.stem}.webp");
 	assert_int_equal(m->destinations.failure.kind, MANIFEST_TO_WEBHOOK);
@@ -158,7 +161,7 @@ static void test_all_keys(void **state)
 	parse(FULL, &m);
 	check_full(&m);
 	check_full_triggers(&m);
-	assert_int_equal(m.triggers[0].line, 20);
+	assert_int_equal(m.triggers[0].line, 21);
 }
 
 static void test_write_and_read(void **state)
@@ -276,6 +279,9 @@ static const struct {
 		"being an absolute path; this is a:b"},
 	{SMALL "workdir: /a/../b\n",
 		"dayfly.yaml:3: workdir must be an absolute path in the guest; this is /a/../b"},
+	{SMALL "egress: [any, 'a b']\n",
+		"dayfly.yaml:3: egress must be a list of rules: any, NAME[:PORT], "
+		"ADDRESS[/BITS][:PORT] or [IPV6-ADDRESS[/BITS]]:PORT; this is a b"},
 	{SMALL "reply_type: \"a/b\\nX: y\"\n",
 		"dayfly.yaml:3: reply_type must be a media type such as image/webp; this is a/b?X: y"},
 	{SMALL "triggers:\n  - objekt: {}\n",

@@ -3,6 +3,7 @@
 #include "image/manifest_values.h"
 
 #include "host/cron.h"
+#include "host/egress_rule.h"
 #include "host/str.h"
 #include "image/manifest.h"
 
@@ -305,6 +306,13 @@ bool value_is_bucket(const char *text)
 bool value_is_key_part(const char *text)
 {
 	return strlen(text) <= KEY_BYTES_MAX && !has_control(text);
+}
+
+bool value_is_egress(const char *text)
+{
+	struct df_egress_rule rule;
+
+	return df_egress_rule_parse(text, &rule, NULL) == 0;
 }
 
 /* --- schedules --- */

@@ -51,6 +51,9 @@ bool value_is_cron(const char *text);
 /* A name of the time zone database: letters, digits, '_', '+', '-', and '/' between them. */
 bool value_is_time_zone(const char *text);
 
+/* A rule about what may be reached: host/egress_rule.h. */
+bool value_is_egress(const char *text);
+
 /* http:// or https://, with a host, without user, password or blanks. */
 bool value_is_url(const char *text);
 

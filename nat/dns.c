@@ -42,7 +42,7 @@ static bool read_question(const unsigned char *message, size_t bytes, ns_msg *pa
 	return ns_initparse(message, (int)bytes, parsed) == 0 &&
 		ns_msg_count(*parsed, ns_s_qd) == 1 &&
 		ns_parserr(parsed, ns_s_qd, 0, question) == 0 &&
-		strlen(ns_rr_name(*question)) <= EGRESS_NAME_MAX;
+		strlen(ns_rr_name(*question)) <= DF_EGRESS_NAME_MAX;
 }
 
 /* Where the question section ends; 0: the message has another shape. */
@@ -166,7 +166,7 @@ static bool read_address(const ns_rr *record, struct in6_addr *out)
 
 	if (ns_rr_type(*record) == ns_t_a && ns_rr_rdlen(*record) == sizeof(v4)) {
 		memcpy(&v4, ns_rr_rdata(*record), sizeof(v4));
-		*out = address_v4(ntohl(v4));
+		*out = df_ip_v4(ntohl(v4));
 		return true;
 	}
 	if (ns_rr_type(*record) != ns_t_aaaa || ns_rr_rdlen(*record) != sizeof(*out))

@@ -22,7 +22,7 @@ struct dns_question {
 	uint16_t port; /* the guest's */
 	uint16_t type;
 	unsigned char id[2], sent_id[2]; /* of the guest's question, and of ours */
-	char name[EGRESS_NAME_MAX + 1];
+	char name[DF_EGRESS_NAME_MAX + 1];
 };
 
 struct dns {

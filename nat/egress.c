@@ -5,10 +5,8 @@
 #include <dayfly/net.h>
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,110 +14,14 @@
 #define PIN_LEAST_S 60u
 #define PIN_MOST_S 86400u
 
-static int bad_rule(const char *text, struct df_err *err)
-{
-	return df_err_set(err, -EINVAL,
-		"--net=%.100s: not a rule; it is any, NAME[:PORT], ADDRESS[/BITS][:PORT] or"
-		" [IPV6-ADDRESS[/BITS]]:PORT",
-		text);
-}
-
-/* Takes a number from 1 to `most` that ends the text. */
-static bool take_number(const char *text, unsigned long least, unsigned long most,
-	unsigned long *out)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	*out = strtoul(text, &end, 10);
-	return !errno && !*end && *out >= least && *out <= most;
-}
-
-static bool parse_address(char *text, struct egress_rule *rule)
-{
-	char *slash = strchr(text, '/');
-	unsigned long bits;
-	unsigned int most;
-
-	if (slash)
-		*slash = 0;
-	if (!address_parse(text, &rule->address))
-		return false;
-	most = IN6_IS_ADDR_V4MAPPED(&rule->address) ? 32 : 128;
-	bits = most;
-	if (slash && !take_number(slash + 1, 0, most, &bits))
-		return false;
-	rule->kind = EGRESS_ADDRESS;
-	rule->bits = 128 - most + (unsigned int)bits;
-	return true;
-}
-
-static bool parse_name(const char *text, struct egress_rule *rule)
-{
-	size_t length = strlen(text);
-
-	if (length == 0 || length > EGRESS_NAME_MAX || *text == '.' || *text == '-')
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		if (!isalnum((unsigned char)text[i]) && !strchr(".-_", text[i]))
-			return false;
-		rule->name[i] = (char)tolower((unsigned char)text[i]);
-	}
-	if (rule->name[length - 1] == '.')
-		rule->name[length - 1] = 0;
-	rule->kind = EGRESS_NAME;
-	return true;
-}
-
-/* Cuts the port off, and the brackets of an IPv6 address. Returns what is left, NULL: it has another shape. */
-static char *take_port(char *text, struct egress_rule *rule)
-{
-	char *first = strchr(text, ':'), *end = first;
-	unsigned long port;
-
-	if (*text == '[') {
-		end = strchr(text++, ']');
-		if (!end || !first || first > end)
-			return NULL;
-		*end++ = 0;
-	} else if (first && strchr(first + 1, ':')) {
-		return text; /* an IPv6 address alone */
-	}
-	if (!end || !*end)
-		return text;
-	if (*end != ':' || !take_number(end + 1, 1, UINT16_MAX, &port))
-		return NULL;
-	*end = 0;
-	rule->port = (uint16_t)port;
-	return text;
-}
-
-static bool looks_like_address(const char *text)
-{
-	return strchr(text, ':') ||
-		(isdigit((unsigned char)*text) && strspn(text, "0123456789./") == strlen(text));
-}
-
 int egress_add(struct egress *egress, const char *text, struct df_err *err)
 {
-	struct egress_rule *rule = &egress->rule[egress->rule_count];
-	char copy[EGRESS_NAME_MAX + 32], *who;
+	struct df_err why = {0};
 
-	if (egress->rule_count == EGRESS_RULES_MAX)
-		return df_err_set(err, -E2BIG, "--net: more than %u rules", EGRESS_RULES_MAX);
-	if (strlen(text) >= sizeof(copy))
-		return bad_rule(text, err);
-	strcpy(copy, text);
-	*rule = (struct egress_rule){0};
-	who = take_port(copy, rule);
-	if (!who)
-		return bad_rule(text, err);
-	if (strcmp(who, "any") == 0)
-		rule->kind = EGRESS_ANY;
-	else if (looks_like_address(who) ? !parse_address(who, rule) : !parse_name(who, rule))
-		return bad_rule(text, err);
+	if (egress->rule_count == DF_EGRESS_RULES_MAX)
+		return df_err_set(err, -E2BIG, "--net: more than %u rules", DF_EGRESS_RULES_MAX);
+	if (df_egress_rule_parse(text, &egress->rule[egress->rule_count], &why))
+		return df_err_set(err, why.code, "--net: %s", why.text);
 	egress->rule_count++;
 	return 0;
 }
@@ -133,8 +35,8 @@ static int add_own(struct egress *egress, const struct sockaddr *name)
 	if (egress->own_count == EGRESS_OWN_MAX)
 		return -E2BIG;
 	if (name->sa_family == AF_INET)
-		*own = address_v4(ntohl(((const struct sockaddr_in *)(const void *)name)
-						->sin_addr.s_addr));
+		*own = df_ip_v4(ntohl(((const struct sockaddr_in *)(const void *)name)
+					      ->sin_addr.s_addr));
 	else
 		*own = ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr;
 	egress->own_count++;
@@ -166,10 +68,10 @@ static bool same_name(const char *a, const char *b)
 bool egress_allows_name(const struct egress *egress, const char *name)
 {
 	for (unsigned int i = 0; i < egress->rule_count; i++) {
-		const struct egress_rule *rule = &egress->rule[i];
+		const struct df_egress_rule *rule = &egress->rule[i];
 
-		if (rule->kind == EGRESS_ANY ||
-			(rule->kind == EGRESS_NAME && same_name(rule->name, name)))
+		if (rule->kind == DF_EGRESS_ANY ||
+			(rule->kind == DF_EGRESS_NAME && same_name(rule->name, name)))
 			return true;
 	}
 	return false;
@@ -180,7 +82,7 @@ static bool same_address(const struct in6_addr *a, const struct in6_addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static struct egress_pin *find_pin(struct egress *egress, const struct egress_rule *rule,
+static struct egress_pin *find_pin(struct egress *egress, const struct df_egress_rule *rule,
 	const struct in6_addr *address)
 {
 	struct egress_pin *oldest = &egress->pin[0];
@@ -204,9 +106,9 @@ void egress_pin(struct egress *egress, const char *name, const struct in6_addr *
 	if (seconds > PIN_MOST_S)
 		seconds = PIN_MOST_S;
 	for (unsigned int i = 0; i < egress->rule_count; i++) {
-		const struct egress_rule *rule = &egress->rule[i];
+		const struct df_egress_rule *rule = &egress->rule[i];
 
-		if (rule->kind == EGRESS_NAME && same_name(rule->name, name))
+		if (rule->kind == DF_EGRESS_NAME && same_name(rule->name, name))
 			*find_pin(egress, rule, address) =
 				(struct egress_pin){*address, now_ms + seconds * 1000ull, rule};
 	}
@@ -259,18 +161,18 @@ static bool is_special(const struct egress *egress, const struct in6_addr *addre
 	for (size_t i = 0; i < sizeof(translated) / sizeof(translated[0]); i++) {
 		struct in6_addr v4 = V4(0, 0, 0, 0);
 
-		if (!address_in(address, &translated[i].network, translated[i].bits))
+		if (!df_ip_in(address, &translated[i].network, translated[i].bits))
 			continue;
 		memcpy(&v4.s6_addr[12], &address->s6_addr[translated[i].v4_at], 4);
 		return is_special(egress, &v4);
 	}
 	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
-		if (address_in(address, &special[i].network, special[i].bits))
+		if (df_ip_in(address, &special[i].network, special[i].bits))
 			return true;
 	return is_own(egress, address);
 }
 
-static bool pinned(const struct egress *egress, const struct egress_rule *rule,
+static bool pinned(const struct egress *egress, const struct df_egress_rule *rule,
 	const struct in6_addr *address, uint64_t now_ms)
 {
 	for (unsigned int i = 0; i < EGRESS_PINS_MAX; i++) {
@@ -284,10 +186,10 @@ static bool pinned(const struct egress *egress, const struct egress_rule *rule,
 }
 
 /* ::/0 is all of IPv6, and nothing of IPv4. */
-static bool names_address(const struct egress_rule *rule, const struct in6_addr *address)
+static bool names_address(const struct df_egress_rule *rule, const struct in6_addr *address)
 {
 	return !IN6_IS_ADDR_V4MAPPED(&rule->address) == !IN6_IS_ADDR_V4MAPPED(address) &&
-		address_in(address, &rule->address, rule->bits);
+		df_ip_in(address, &rule->address, rule->bits);
 }
 
 bool egress_allows(const struct egress *egress, const struct in6_addr *address, uint16_t port,
@@ -296,15 +198,15 @@ bool egress_allows(const struct egress *egress, const struct in6_addr *address, 
 	bool usual = !is_special(egress, address);
 
 	for (unsigned int i = 0; i < egress->rule_count; i++) {
-		const struct egress_rule *rule = &egress->rule[i];
+		const struct df_egress_rule *rule = &egress->rule[i];
 
 		if (rule->port && rule->port != port)
 			continue;
-		if (rule->kind == EGRESS_ADDRESS && names_address(rule, address))
+		if (rule->kind == DF_EGRESS_ADDRESS && names_address(rule, address))
 			return true;
 		if (usual &&
-			(rule->kind == EGRESS_ANY ||
-				(rule->kind == EGRESS_NAME &&
+			(rule->kind == DF_EGRESS_ANY ||
+				(rule->kind == DF_EGRESS_NAME &&
 					pinned(egress, rule, address, now_ms))))
 			return true;
 	}

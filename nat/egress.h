@@ -1,45 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest may reach. Closed unless a rule opens it:
- *
- *   any                       every address, but for those below
- *   ADDRESS[/BITS][:PORT]     these addresses, whatever they are; of IPv6 with a port [ADDRESS[/BITS]]:PORT
- *   NAME[:PORT]               what the name server says that NAME is, as long as it says so
+ * What a guest may reach. Closed unless a rule opens it (host/egress_rule.h).
  *
  * The host itself (its loopback, which a guest calls 10.0.2.2, and its own addresses), link-local, multicast and
  * unspecified addresses, and where clouds keep their credentials, are open only to rules that name an address.
  *
- * Addresses are of either family (address.h). A packet of IPv6 to the mapped form of an IPv4 address is none of these: who asks
+ * Addresses are of either family (host/ip.h). A packet of IPv6 to the mapped form of an IPv4 address is none of these: who asks
  * refuses it.
  */
 #ifndef NAT_EGRESS_H
 #define NAT_EGRESS_H
 
-#include "host/err.h"
-#include "nat/address.h"
+#include "host/egress_rule.h"
 
-#define EGRESS_RULES_MAX 64
 #define EGRESS_PINS_MAX 256
-#define EGRESS_NAME_MAX 253
 #define EGRESS_OWN_MAX 1024
-
-struct egress_rule {
-	enum { EGRESS_ANY, EGRESS_ADDRESS, EGRESS_NAME } kind;
-	struct in6_addr address;
-	unsigned int bits; /* of the address that count */
-	uint16_t port; /* 0: all */
-	char name[EGRESS_NAME_MAX + 1]; /* lower case */
-};
 
 /* An address that the name server gave for the name of a rule. */
 struct egress_pin {
 	struct in6_addr address;
 	uint64_t until_ms; /* 0: free */
-	const struct egress_rule *rule;
+	const struct df_egress_rule *rule;
 };
 
 struct egress {
-	struct egress_rule rule[EGRESS_RULES_MAX];
+	struct df_egress_rule rule[DF_EGRESS_RULES_MAX];
 	unsigned int rule_count;
 	struct egress_pin pin[EGRESS_PINS_MAX];
 	struct in6_addr own[EGRESS_OWN_MAX]; /* the host's addresses */

@@ -14,7 +14,7 @@ static struct in6_addr ip(const char *text)
 {
 	struct in6_addr in;
 
-	assert_true(address_parse(text, &in));
+	assert_true(df_ip_parse(text, &in));
 	return in;
 }
 
@@ -99,16 +99,16 @@ static void families_are_apart(void **state)
 
 static void addresses_as_text(void **state)
 {
-	char text[ADDRESS_TEXT_MAX];
+	char text[DF_IP_TEXT_MAX];
 	struct in6_addr in = ip("192.0.2.1");
 
 	(void)state;
-	assert_string_equal(address_text(&in, 80, text), "192.0.2.1:80");
-	assert_string_equal(address_text(&in, 0, text), "192.0.2.1");
+	assert_string_equal(df_ip_text(&in, 80, text), "192.0.2.1:80");
+	assert_string_equal(df_ip_text(&in, 0, text), "192.0.2.1");
 	in = ip("2001:db8::1");
-	assert_string_equal(address_text(&in, 65535, text), "[2001:db8::1]:65535");
-	assert_string_equal(address_text(&in, 0, text), "2001:db8::1");
-	assert_false(address_parse("::ffff:192.0.2.1", &in));
+	assert_string_equal(df_ip_text(&in, 65535, text), "[2001:db8::1]:65535");
+	assert_string_equal(df_ip_text(&in, 0, text), "2001:db8::1");
+	assert_false(df_ip_parse("::ffff:192.0.2.1", &in));
 }
 
 static void any_is_not_the_host(void **state)
@@ -164,7 +164,7 @@ static void names_are_pinned(void **state)
 	pin(&e, "other.internal", "192.0.2.2");
 	assert_false(allows(&e, "192.0.2.2", 443, 1001));
 	for (uint32_t i = 0; i < 2 * EGRESS_PINS_MAX; i++) {
-		last = address_v4(FIRST + i);
+		last = df_ip_v4(FIRST + i);
 		egress_pin(&e, "api.internal", &last, 300, 2000 + i);
 	}
 	assert_true(egress_allows(&e, &last, 443, 3000));

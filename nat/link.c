@@ -145,28 +145,48 @@ static bool is_new(struct link *link, uint32_t what)
 	return false;
 }
 
-static void say_refused(struct link *link, const char *kind, uint32_t address, uint16_t port)
+/* And what would allow it. */
+static void say_refused(const struct link *link, const char *what, const char *rule)
 {
-	const struct in6_addr in = address_v4(address);
-	char text[ADDRESS_TEXT_MAX];
+	if (link->deployed)
+		fprintf(stderr,
+			"dayfly: %s: %s was refused; egress: [\"%s\"] in its manifest would allow it\n",
+			link->program, what, rule);
+	else
+		fprintf(stderr, "dayfly: %s: %s was refused; --net=%s would allow it\n",
+			link->program, what, rule);
+}
+
+static void address_refused(struct link *link, const char *kind, uint32_t address, uint16_t port)
+{
+	const struct in6_addr in = df_ip_v4(address);
+	char text[DF_IP_TEXT_MAX], what[DF_IP_TEXT_MAX + 32];
 
 	if (!is_new(link, address * 2654435761u ^ port))
 		return;
-	address_text(&in, port, text);
-	fprintf(stderr, "dayfly: %s: %s to %s was refused; --net=%s would allow it\n",
-		link->program, kind, text, text);
+	df_ip_text(&in, port, text);
+	snprintf(what, sizeof(what), "%s to %s", kind, text);
+	say_refused(link, what, text);
 }
 
 static void dns_refused(void *context, const char *name)
 {
 	struct link *link = context;
 	uint32_t hash = 5381;
+	char what[DF_EGRESS_NAME_MAX + 16];
 
 	for (const char *p = name; *p; p++)
 		hash = hash * 33 + (unsigned char)*p;
+	snprintf(what, sizeof(what), "the name %s", name);
 	if (is_new(link, hash))
-		fprintf(stderr, "dayfly: %s: the name %s was refused; --net=%s would allow it\n",
-			link->program, name, name);
+		say_refused(link, what, name);
+}
+
+void link_say_broken(struct link *link)
+{
+	if (!link->broken)
+		fprintf(stderr, "dayfly: %s: the guest broke its network device\n", link->program);
+	link->broken = true;
 }
 
 static bool is_published(const struct link *link, uint16_t port)
@@ -227,7 +247,7 @@ static bool is_answer(struct link *link, uint32_t to, const struct udphdr *udp)
 
 static bool allows(const struct link *link, uint32_t to, uint16_t port)
 {
-	const struct in6_addr address = address_v4(to);
+	const struct in6_addr address = df_ip_v4(to);
 
 	return egress_allows(&link->egress, &address, port, now_ms());
 }
@@ -244,7 +264,7 @@ static bool tcp_passes(struct link *link, const struct iphdr *ip, const uint8_t 
 	/* Only what opens a connection is a question; libslirp resets the rest when there is no connection. */
 	if (!tcp.syn || tcp.ack || allows(link, to, ntohs(tcp.dest)))
 		return true;
-	say_refused(link, "a connection", to, ntohs(tcp.dest));
+	address_refused(link, "a connection", to, ntohs(tcp.dest));
 	reset(link, ip, &tcp);
 	return false;
 }
@@ -265,7 +285,7 @@ static bool udp_passes(struct link *link, const struct iphdr *ip, const uint8_t 
 	}
 	if (is_answer(link, to, &udp) || allows(link, to, ntohs(udp.dest)))
 		return true;
-	say_refused(link, "a datagram", to, ntohs(udp.dest));
+	address_refused(link, "a datagram", to, ntohs(udp.dest));
 	return false;
 }
 

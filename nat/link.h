@@ -40,6 +40,8 @@ struct link {
 	unsigned int published_count;
 	struct peer peer[LINK_PEERS_MAX];
 	const char *program; /* for messages */
+	bool deployed; /* they name the manifest's key, not the flag */
+	bool broken; /* the guest does not keep to the rings' rules, and that was said */
 	uint32_t told[64]; /* addresses and ports that were refused and said so */
 	unsigned int told_count;
 	uint8_t frame[LINK_ETHERNET + DF_NET_PACKET_MAX]; /* the packet in hand */
@@ -50,6 +52,9 @@ int link_init(struct link *link, struct df_err *err) __attribute__((warn_unused_
 
 /* Takes what the guest has sent, up to a batch. True: there may be more. */
 bool link_receive(struct link *link);
+
+/* Says so, once: the guest broke its rings, and has no network any more. */
+void link_say_broken(struct link *link);
 
 /* Wakes the guest if it sleeps and there is something for it. */
 void link_flush(struct link *link);

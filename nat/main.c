@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dayfly-net: the network of one guest. It shares the device's memory (dayfly/net.h) with the guest and opens sockets of the host for it,
- * as far as the rules allow (egress.h). Started by `dayfly`, with open descriptors; ends when the monitor does.
+ * dayfly-net: the network of the guests of one monitor process. It shares each device's memory (dayfly/net.h) with its guest and opens sockets
+ * of the host for it, as far as the rules allow (egress.h), which are the same for all. Started with open descriptors (host/net.h); ends
+ * when nobody holds the other end of `life`.
  */
 #include "nat/jail.h"
 #include "nat/link.h"
 
 #include <arpa/inet.h>
+#include <dayfly/wire.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,14 +21,29 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_MAX 4096
+#define CONNECTIONS_MAX 4096
+/* Beside them there is always room for what every guest has. */
+#define POLL_MAX (1 + CONNECTIONS_MAX + DF_INSTANCES_MAX * (1 + DNS_PENDING_MAX))
 
-enum { OWN_KICK, OWN_LIFE, OWN_COUNT };
+struct guest {
+	struct link link;
+	int memory_fd, kick_fd;
+	bool more; /* packets wait that were too many for one batch */
+	unsigned int first,
+		asked; /* of its descriptors in nat.fds: the kick, and the name server's */
+};
 
 struct nat {
-	struct link link;
-	int memory_fd, kick_fd, life_fd, ready_fd;
-	struct pollfd fds[POLL_MAX];
+	struct guest *guest;
+	unsigned int guests;
+	/* For all of them. */
+	struct egress egress;
+	struct published published[LINK_PUBLISHED_MAX];
+	unsigned int published_count;
+	const char *program;
+	bool deployed;
+	int life_fd;
+	struct pollfd fds[POLL_MAX]; /* the first one is life_fd */
 	unsigned int count;
 };
 
@@ -41,15 +58,33 @@ static int parse_fd(const char *text, int *fd)
 	return 0;
 }
 
-/* [ADDRESS:]HOST_PORT:GUEST_PORT[/udp] */
-static int parse_publish(struct link *link, const char *text, struct df_err *err)
+/* MEMORY,KICK,WAKE */
+static int parse_guest(struct nat *nat, const char *text)
 {
-	struct published *p = &link->published[link->published_count];
+	struct guest *guest = &nat->guest[nat->guests];
+	int memory, kick, wake;
+	char end;
+
+	if (nat->guests == DF_INSTANCES_MAX ||
+		sscanf(text, "%d,%d,%d%c", &memory, &kick, &wake, &end) != 3 || memory < 3 ||
+		kick < 3 || wake < 3)
+		return -EINVAL;
+	guest->memory_fd = memory;
+	guest->kick_fd = kick;
+	guest->link.wake_fd = wake;
+	nat->guests++;
+	return 0;
+}
+
+/* [ADDRESS:]HOST_PORT:GUEST_PORT[/udp] */
+static int parse_publish(struct nat *nat, const char *text, struct df_err *err)
+{
+	struct published *p = &nat->published[nat->published_count];
 	char address[INET_ADDRSTRLEN] = "127.0.0.1", protocol[4] = "tcp", end;
 	unsigned int host, guest;
 	bool good;
 
-	if (link->published_count == LINK_PUBLISHED_MAX)
+	if (nat->published_count == LINK_PUBLISHED_MAX)
 		return df_err_set(err, -E2BIG, "-p: more than %u ports", LINK_PUBLISHED_MAX);
 	good = sscanf(text, "%15[0-9.]:%5u:%5u%c", address, &host, &guest, &end) == 3 ||
 		sscanf(text, "%15[0-9.]:%5u:%5u/%3[a-z]%c", address, &host, &guest, protocol,
@@ -68,44 +103,38 @@ static int parse_publish(struct link *link, const char *text, struct df_err *err
 	p->udp = strcmp(protocol, "udp") == 0;
 	p->host_port = (uint16_t)host;
 	p->guest_port = (uint16_t)guest;
-	link->published_count++;
+	nat->published_count++;
 	return 0;
 }
 
 static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 {
-	static const struct option options[] = {{"memory", 1, NULL, 'm'}, {"kick", 1, NULL, 'k'},
-		{"wake", 1, NULL, 'w'}, {"life", 1, NULL, 'l'}, {"ready", 1, NULL, 'r'},
-		{"allow", 1, NULL, 'a'}, {"publish", 1, NULL, 'p'}, {"program", 1, NULL, 'n'}, {0}};
+	static const struct option options[] = {{"guest", 1, NULL, 'g'}, {"life", 1, NULL, 'l'},
+		{"allow", 1, NULL, 'a'}, {"publish", 1, NULL, 'p'}, {"program", 1, NULL, 'n'},
+		{"deployed", 0, NULL, 'd'}, {0}};
 	int c, error = 0;
 
-	nat->memory_fd = nat->kick_fd = nat->life_fd = nat->ready_fd = nat->link.wake_fd = -1;
-	nat->link.program = "the program";
+	nat->life_fd = -1;
+	nat->program = "the program";
 	while (!error && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'm':
-			error = parse_fd(optarg, &nat->memory_fd);
-			break;
-		case 'k':
-			error = parse_fd(optarg, &nat->kick_fd);
-			break;
-		case 'w':
-			error = parse_fd(optarg, &nat->link.wake_fd);
+		case 'g':
+			error = parse_guest(nat, optarg);
 			break;
 		case 'l':
 			error = parse_fd(optarg, &nat->life_fd);
 			break;
-		case 'r':
-			error = parse_fd(optarg, &nat->ready_fd);
-			break;
 		case 'a':
-			error = egress_add(&nat->link.egress, optarg, err);
+			error = egress_add(&nat->egress, optarg, err);
 			break;
 		case 'p':
-			error = parse_publish(&nat->link, optarg, err);
+			error = parse_publish(nat, optarg, err);
 			break;
 		case 'n':
-			nat->link.program = optarg;
+			nat->program = optarg;
+			break;
+		case 'd':
+			nat->deployed = true;
 			break;
 		default:
 			error = -EINVAL;
@@ -113,45 +142,58 @@ static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 	}
 	if (error && err->code)
 		return error;
-	if (error || optind != argc || nat->memory_fd < 0 || nat->kick_fd < 0 || nat->life_fd < 0 ||
-		nat->ready_fd < 0 || nat->link.wake_fd < 0)
+	/* A port of the host leads to one guest. */
+	if (error || optind != argc || !nat->guests || nat->life_fd < 0 ||
+		(nat->published_count && nat->guests > 1))
 		return df_err_set(err, -EINVAL,
-			"usage: dayfly-net --memory FD --kick FD --wake FD --life FD --ready FD"
-			" [--program NAME] [--allow RULE]... [--publish [ADDRESS:]PORT:PORT[/udp]]...");
+			"usage: dayfly-net --life FD --guest MEMORY,KICK,WAKE... [--program NAME]"
+			" [--deployed] [--allow RULE]... [--publish [ADDRESS:]PORT:PORT[/udp]]...");
 	return 0;
 }
 
-static int map_memory(struct nat *nat, struct df_err *err)
+static int map_memory(struct guest *guest, struct df_err *err)
 {
-	int seals = fcntl(nat->memory_fd, F_GET_SEALS);
+	int seals = fcntl(guest->memory_fd, F_GET_SEALS);
 	struct stat now;
 	void *memory;
 
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(nat->memory_fd, &now) < 0 ||
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(guest->memory_fd, &now) < 0 ||
 		now.st_size != (off_t)DF_NET_BYTES)
-		return df_err_set(err, -EINVAL, "--memory: not a sealed file of %llu bytes",
-			DF_NET_BYTES);
-	memory = mmap(NULL, DF_NET_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, nat->memory_fd, 0);
+		return df_err_set(err, -EINVAL,
+			"--guest: the memory is not a sealed file of %llu bytes", DF_NET_BYTES);
+	memory = mmap(NULL, DF_NET_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, guest->memory_fd, 0);
 	if (memory == MAP_FAILED)
 		return df_err_set(err, -errno, "the network's memory cannot be mapped: %s",
 			df_errno_text(errno));
-	net_ring_init(&nat->link.from_guest, memory, DF_NET_TO_HOST);
-	net_ring_init(&nat->link.to_guest, memory, DF_NET_TO_GUEST);
+	net_ring_init(&guest->link.from_guest, memory, DF_NET_TO_HOST);
+	net_ring_init(&guest->link.to_guest, memory, DF_NET_TO_GUEST);
 	return 0;
+}
+
+static int set_up_guest(const struct nat *nat, struct guest *guest, struct df_err *err)
+{
+	struct link *link = &guest->link;
+	int error = map_memory(guest, err);
+
+	if (error)
+		return error;
+	link->egress = nat->egress;
+	memcpy(link->published, nat->published, sizeof(link->published));
+	link->published_count = nat->published_count;
+	link->program = nat->program;
+	link->deployed = nat->deployed;
+	dns_init(&link->dns, &link->egress);
+	return link_init(link, err);
 }
 
 static int set_up(struct nat *nat, int argc, char **argv, struct df_err *err)
 {
 	int error = parse(nat, argc, argv, err);
 
-	if (error == 0)
-		error = map_memory(nat, err);
-	if (error == 0 && egress_find_own(&nat->link.egress) < 0)
+	if (error == 0 && egress_find_own(&nat->egress) < 0)
 		error = df_err_set(err, -EIO, "the host's addresses cannot be listed");
-	if (error == 0) {
-		dns_init(&nat->link.dns, &nat->link.egress);
-		error = link_init(&nat->link, err);
-	}
+	for (unsigned int i = 0; i < nat->guests && error == 0; i++)
+		error = set_up_guest(nat, &nat->guest[i], err);
 	return error ? error : jail_enter(err);
 }
 
@@ -162,7 +204,7 @@ static int add_poll(int fd, int events, void *context)
 	struct nat *nat = context;
 	short what = 0;
 
-	if (nat->count == POLL_MAX)
+	if (nat->count >= 1 + CONNECTIONS_MAX)
 		return -1;
 	what |= events & SLIRP_POLL_IN ? POLLIN : 0;
 	what |= events & SLIRP_POLL_OUT ? POLLOUT : 0;
@@ -193,46 +235,61 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Until the monitor is gone. A guest that breaks its rings has no network any more. */
+/* What this guest waits for; *timeout_ms becomes shorter. */
+static void fill(struct nat *nat, struct guest *guest, uint32_t *timeout_ms)
+{
+	struct link *link = &guest->link;
+
+	guest->first = nat->count;
+	nat->fds[nat->count++] = (struct pollfd){guest->kick_fd, POLLIN, 0};
+	guest->asked = dns_poll(&link->dns, &nat->fds[nat->count]);
+	nat->count += guest->asked;
+	slirp_pollfds_fill(link->slirp, timeout_ms, add_poll, nat);
+	link_flush(link);
+	if (guest->more || !net_ring_sleep(&link->from_guest))
+		*timeout_ms = 0;
+}
+
+/* A guest that breaks its rings has no network any more. */
+static void serve(struct nat *nat, struct guest *guest)
+{
+	struct link *link = &guest->link;
+	const struct pollfd *fds = &nat->fds[guest->first];
+	uint64_t kicks;
+
+	net_ring_awake(&link->from_guest);
+	if (fds[0].revents)
+		(void)!read(guest->kick_fd, &kicks, sizeof(kicks));
+	slirp_pollfds_poll(link->slirp, 0, get_events, nat);
+	dns_run(&link->dns, &fds[1], guest->asked, now_ms());
+	guest->more = link_receive(link);
+	if (link->from_guest.broken || link->to_guest.broken)
+		link_say_broken(link);
+}
+
+/* Until the monitor is gone. */
 static void run(struct nat *nat)
 {
-	bool more = false;
-
 	for (;;) {
-		unsigned int asked, first;
 		uint32_t timeout = 1000;
-		uint64_t kicks;
 
-		nat->fds[OWN_KICK] = (struct pollfd){nat->kick_fd, POLLIN, 0};
-		nat->fds[OWN_LIFE] = (struct pollfd){nat->life_fd, POLLIN, 0};
-		first = OWN_COUNT;
-		asked = dns_poll(&nat->link.dns, &nat->fds[first]);
-		nat->count = first + asked;
-		slirp_pollfds_fill(nat->link.slirp, &timeout, add_poll, nat);
-		link_flush(&nat->link);
-		if (more || !net_ring_sleep(&nat->link.from_guest))
-			timeout = 0;
+		nat->fds[0] = (struct pollfd){nat->life_fd, POLLIN, 0};
+		nat->count = 1;
+		for (unsigned int i = 0; i < nat->guests; i++)
+			fill(nat, &nat->guest[i], &timeout);
 		if (poll(nat->fds, nat->count, (int)timeout) < 0 && errno != EINTR)
 			return;
-		net_ring_awake(&nat->link.from_guest);
-		if (nat->fds[OWN_LIFE].revents)
+		if (nat->fds[0].revents)
 			return;
-		if (nat->fds[OWN_KICK].revents)
-			(void)!read(nat->kick_fd, &kicks, sizeof(kicks));
-		slirp_pollfds_poll(nat->link.slirp, 0, get_events, nat);
-		dns_run(&nat->link.dns, &nat->fds[first], asked, now_ms());
-		more = link_receive(&nat->link);
-		if (nat->link.from_guest.broken || nat->link.to_guest.broken) {
-			fprintf(stderr, "dayfly: %s: the guest broke its network device\n",
-				nat->link.program);
-			return;
-		}
+		for (unsigned int i = 0; i < nat->guests; i++)
+			serve(nat, &nat->guest[i]);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	static struct nat nat;
+	static struct guest guests[DF_INSTANCES_MAX];
+	static struct nat nat = {.guest = guests};
 	struct df_err err = {0};
 
 	signal(SIGPIPE, SIG_IGN);
@@ -241,9 +298,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dayfly: %s\n", err.text);
 		return 1;
 	}
-	if (write(nat.ready_fd, "", 1) != 1)
-		return 1;
-	close(nat.ready_fd);
+	/* Whoever waits for it is told; who is gone is seen in the loop. */
+	(void)!write(nat.life_fd, "", 1);
 	run(&nat);
 	return 0;
 }

@@ -140,7 +140,8 @@ static int start(const struct deploy_settings *settings, const struct deployment
 	DF_FREE char *memory = df_format("%llu", (unsigned long long)config->memory_bytes);
 	bool http = config->wait == FUNCTION_WAIT_HTTP;
 	DF_FREE char *features = df_format("%s%s%s,freeze", config->features,
-		http && !strstr(config->features, ",net") ? ",net" : "", http ? ",http" : "");
+		(http || config->egress) && !strstr(config->features, ",net") ? ",net" : "",
+		http ? ",http" : "");
 	DF_FREE char *port = http ? df_format("%u", config->port) : NULL;
 	DF_FREE char **words = memory && features && (!http || port)
 		? make_words(settings, deployment, root_path, memory, features, port)

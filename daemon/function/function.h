@@ -74,6 +74,7 @@ struct function_config {
 	char **secrets; /* variables as well, but never shown: "NAME=VALUE" */
 	char *features; /* "core,files,tmp,...": what the kernel has */
 	char *workdir;
+	char **egress; /* what it may reach outside (host/egress_rule.h), or NULL: no network */
 	char *reply_type; /* content-type of replies that name none */
 	char *lambda; /* JSON object: what Lambda's clients gave that dayfly only keeps (Role, Runtime, ...), or NULL */
 	char *frozen; /* what its snapshot was made of (reuse.h), or NULL; the deployment's own word is not heeded */

@@ -5,6 +5,7 @@
 #include "daemon/event/destination.h"
 #include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
+#include "host/egress_rule.h"
 #include "host/slot.h"
 #include "host/str.h"
 
@@ -42,6 +43,7 @@ void function_config_free(struct function_config *config)
 	free(config->program);
 	free_list(config->environment);
 	free_secrets(config->secrets);
+	free_list(config->egress);
 	free(config->features);
 	free(config->workdir);
 	free(config->reply_type);
@@ -158,6 +160,31 @@ static int read_features(const json_t *value, char **into, struct df_err *err)
 	free(*into);
 	*into = df_str_take(&list);
 	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
+static int read_egress(const json_t *value, char ***into, struct df_err *err)
+{
+	size_t count = json_is_array(value) ? json_array_size(value) : SIZE_MAX;
+	struct df_egress_rule rule;
+	struct df_err why;
+
+	if (count > DF_EGRESS_RULES_MAX)
+		return wrong("egress", "a list of at most 64 rules", err);
+	free_list(*into);
+	*into = NULL;
+	if (count == 0)
+		return 0;
+	*into = calloc(count + 1, sizeof(**into));
+	for (size_t i = 0; i < count; i++) {
+		int error = *into ? read_text("egress", json_array_get(value, i), &(*into)[i], err)
+				  : -ENOMEM;
+
+		if (error)
+			return error;
+		if (df_egress_rule_parse((*into)[i], &rule, &why))
+			return df_err_set(err, why.code, "egress: %s", why.text);
+	}
+	return 0;
 }
 
 /* "NAME=VALUE" for each member of an object, behind what is in `into` already. */
@@ -353,6 +380,8 @@ static int read_key(struct function_config *c, const char *key, const json_t *va
 		return read_environment(value, &c->environment, err);
 	if (strcmp(key, "features") == 0)
 		return read_features(value, &c->features, err);
+	if (strcmp(key, "egress") == 0)
+		return read_egress(value, &c->egress, err);
 	if (strcmp(key, "workdir") == 0)
 		return read_path(key, value, &c->workdir, err);
 	if (strcmp(key, "reply_type") == 0)
@@ -542,6 +571,8 @@ json_t *function_config_json(const struct function_config *c, enum function_secr
 		json_decref(json);
 		return NULL;
 	}
+	if (json && c->egress)
+		(void)json_object_set_new(json, "egress", words_json(c->egress));
 	if (json && c->description)
 		(void)json_object_set_new(json, "description", json_string(c->description));
 	if (json && c->frozen)

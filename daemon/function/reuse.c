@@ -46,13 +46,14 @@ static int add_file(EVP_MD_CTX *hash, const char *path)
 static char *program_text(const struct function_config *config)
 {
 	static const char *const keys[] = {"command", "program", "raw_root", "features",
-		"environment", "secrets", "memory", "workdir"};
+		"environment", "secrets", "memory", "workdir", "egress"};
 	json_t *all = function_config_json(config, SECRETS_WHOLE), *part = json_object();
 	char *text = NULL;
 	bool whole = all && part;
 
 	for (size_t i = 0; whole && i < sizeof(keys) / sizeof(keys[0]); i++)
-		whole = json_object_set(part, keys[i], json_object_get(all, keys[i])) == 0;
+		whole = !json_object_get(all, keys[i]) ||
+			json_object_set(part, keys[i], json_object_get(all, keys[i])) == 0;
 	if (whole && config->wait == FUNCTION_WAIT_HTTP)
 		whole = json_object_set_new(part, "http", json_integer(config->port)) == 0;
 	if (whole)

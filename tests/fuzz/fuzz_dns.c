@@ -36,7 +36,7 @@ static void answer(void *context, uint16_t port, const void *message, size_t byt
 static void refused(void *context, const char *name)
 {
 	(void)context;
-	check(strlen(name) <= EGRESS_NAME_MAX);
+	check(strlen(name) <= DF_EGRESS_NAME_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

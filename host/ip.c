@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses of either family: see address.h. */
-#include "nat/address.h"
+/* Addresses of either family: see ip.h. */
+#include "host/ip.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #define V4_AT 12u /* in the mapped form */
 
-struct in6_addr address_v4(uint32_t address)
+struct in6_addr df_ip_v4(uint32_t address)
 {
 	struct in6_addr a = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
 
@@ -17,18 +17,18 @@ struct in6_addr address_v4(uint32_t address)
 	return a;
 }
 
-bool address_parse(const char *text, struct in6_addr *out)
+bool df_ip_parse(const char *text, struct in6_addr *out)
 {
 	struct in_addr v4;
 
 	if (inet_pton(AF_INET, text, &v4) == 1) {
-		*out = address_v4(ntohl(v4.s_addr));
+		*out = df_ip_v4(ntohl(v4.s_addr));
 		return true;
 	}
 	return inet_pton(AF_INET6, text, out) == 1 && !IN6_IS_ADDR_V4MAPPED(out);
 }
 
-bool address_in(const struct in6_addr *address, const struct in6_addr *network, unsigned int bits)
+bool df_ip_in(const struct in6_addr *address, const struct in6_addr *network, unsigned int bits)
 {
 	const unsigned int whole = bits / 8, rest = bits % 8;
 
@@ -37,7 +37,7 @@ bool address_in(const struct in6_addr *address, const struct in6_addr *network, 
 	return !rest || (address->s6_addr[whole] ^ network->s6_addr[whole]) >> (8 - rest) == 0;
 }
 
-char *address_text(const struct in6_addr *address, uint16_t port, char *text)
+char *df_ip_text(const struct in6_addr *address, uint16_t port, char *text)
 {
 	const bool v4 = IN6_IS_ADDR_V4MAPPED(address);
 	char bare[INET6_ADDRSTRLEN];
@@ -45,8 +45,8 @@ char *address_text(const struct in6_addr *address, uint16_t port, char *text)
 	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? &address->s6_addr[V4_AT] : address->s6_addr, bare,
 		sizeof(bare));
 	if (!port)
-		snprintf(text, ADDRESS_TEXT_MAX, "%s", bare);
+		snprintf(text, DF_IP_TEXT_MAX, "%s", bare);
 	else
-		snprintf(text, ADDRESS_TEXT_MAX, v4 ? "%s:%u" : "[%s]:%u", bare, port);
+		snprintf(text, DF_IP_TEXT_MAX, v4 ? "%s:%u" : "[%s]:%u", bare, port);
 	return text;
 }

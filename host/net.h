@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting dayfly-net beside a monitor: one process for the guests of one monitor process, each with a device of its own (dayfly/net.h).
+ *
+ *	df_net_start -> (the monitor is given the devices) -> df_net_wait -> df_net_end
+ *
+ * It ends when nobody holds `life` any more, and who holds it sees it hang up when dayfly-net has ended. Everything here is
+ * O_CLOEXEC. One thread at a time.
+ */
+#ifndef HOST_NET_H
+#define HOST_NET_H
+
+#include "host/err.h"
+
+#include <dayfly/wire.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define DF_NET_NO_LIMIT UINT32_MAX
+
+/* One guest's: the memory, and two eventfds (monitor/net.h). */
+struct df_net_device {
+	int memory, kick, wake;
+};
+
+struct df_net {
+	pid_t pid; /* -1: none, or waited for */
+	int life; /* a socket */
+	unsigned int guests;
+	struct df_net_device device[DF_INSTANCES_MAX];
+};
+
+#define DF_NET_NONE ((struct df_net){.pid = -1, .life = -1})
+
+struct df_net_options {
+	const char *path; /* of dayfly-net */
+	const char *program; /* for messages: who is refused */
+	bool deployed; /* messages name the manifest's key, not the flag */
+	const char *const *rules; /* host/egress_rule.h */
+	size_t rule_count;
+	const char *const *published; /* [ADDRESS:]PORT:PORT[/udp]; for a single guest */
+	size_t published_count;
+	unsigned int guests; /* 1 to DF_INSTANCES_MAX */
+	int errors; /* its standard error; -1: ours */
+};
+
+/*
+ * Makes the devices and starts it; does not wait. 0, or -errno with *err set, *net being DF_NET_NONE. Ended by df_net_end.
+ */
+int df_net_start(struct df_net *net, const struct df_net_options *options, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Waits until it is jailed and its ports are open. 0, -ETIMEDOUT, or -EPIPE: it has ended and has said why on its standard error.
+ * *err is set. Once.
+ */
+int df_net_wait(struct df_net *net, unsigned int limit_ms, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* For who becomes the monitor: device 0 and `life` stay open over execve. */
+void df_net_inherit(const struct df_net *net);
+
+/* Closes everything, upon which it ends, and waits for that; then it is killed. Nothing for DF_NET_NONE. */
+void df_net_end(struct df_net *net);
+
+#endif
