@@ -45,6 +45,18 @@ static err_t begin(struct netif *netif)
 	return ERR_OK;
 }
 
+/* Nothing comes from outside in the name of our own addresses, which programs trust. */
+static bool acceptable(const uint8_t *packet, uint32_t bytes)
+{
+	uint32_t source;
+
+	if (bytes < IP_HLEN || packet[0] >> 4 != 4)
+		return bytes >= IP_HLEN;
+	memcpy(&source, packet + offsetof(struct ip_hdr, src), sizeof(source));
+	source = lwip_ntohl(source);
+	return source >> 24 != IP_LOOPBACKNET && source != DF_NET_GUEST;
+}
+
 /* True when there was one. */
 static bool take(void)
 {
@@ -58,7 +70,7 @@ static bool take(void)
 	if (p)
 		memcpy(p->payload, from, bytes);
 	net_ring_taken(&in, bytes);
-	if (p && device.input(p, &device) != ERR_OK)
+	if (p && (!acceptable(p->payload, bytes) || device.input(p, &device) != ERR_OK))
 		pbuf_free(p);
 	return true;
 }

@@ -280,7 +280,10 @@ static int64_t send(struct socket *s, struct message *m)
 		r = message_look(m, &from, &n);
 		if (r || !n)
 			break;
-		if (tcp_write(t->pcb, from, (uint16_t)n, TCP_WRITE_FLAG_COPY))
+		/* All or nothing; with small segments it may be too many of them. */
+		while (n && tcp_write(t->pcb, from, (uint16_t)n, TCP_WRITE_FLAG_COPY))
+			n /= 2;
+		if (!n)
 			break;
 		message_skip(m, n);
 		done += (int64_t)n;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What lwIP tells a TCP socket. Nothing here sleeps, and nothing is told to the program: its calls find it. */
 #include <kernel/net/tcp.h>
+#include <lwip/priv/tcp_priv.h>
 
 /* As Linux: writable while a third is free. */
 #define ROOM_BYTES (TCP_SND_BUF / 3)
 #define QUEUE_MOST (TCP_SND_QUEUELEN * 2 / 3)
+#define MSS_MIN 48
 
 struct tcp_socket *tcp_new_socket(int family)
 {
@@ -81,11 +83,18 @@ static err_t sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
 	return ERR_OK;
 }
 
+/* A peer that asks for segments of a few bytes would have most of our memory go into headers; the bound is Linux's. */
+static void bound_mss(struct tcp_pcb *pcb)
+{
+	pcb->mss = max(pcb->mss, (uint16_t)MSS_MIN);
+}
+
 err_t tcp_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct tcp_socket *t = arg;
 
 	(void)err;
+	bound_mss(pcb);
 	ip_addr_copy(t->local.ip, pcb->local_ip);
 	t->local.port = pcb->local_port;
 	t->established = true;
@@ -210,6 +219,7 @@ static err_t came(void *arg, struct tcp_pcb *pcb, err_t err)
 	t->local.port = pcb->local_port;
 	ip_addr_copy(t->peer.ip, pcb->remote_ip);
 	t->peer.port = pcb->remote_port;
+	bound_mss(pcb);
 	tcp_attach(t, pcb);
 	tcp_backlog_delayed(pcb);
 	list_add_tail(&l->waiting, &t->place);
@@ -222,4 +232,40 @@ void tcp_attach_listener(struct tcp_socket *t, struct tcp_pcb *pcb)
 	t->pcb = pcb;
 	tcp_arg(pcb, t);
 	tcp_accept(pcb, came);
+}
+
+/* --- before lwIP sees a segment --- */
+
+/* Who began a handshake that nobody completes must not keep others out: of a full queue the oldest one goes. */
+static void make_place(const struct tcp_pcb_listen *l)
+{
+	struct tcp_pcb *p, *oldest = NULL;
+
+	if (l->accepts_pending < l->backlog)
+		return;
+	for (p = tcp_active_pcbs; p; p = p->next)
+		if (p->state == SYN_RCVD && p->listener == l)
+			oldest = p; /* the latest are the first in the list */
+	if (oldest)
+		tcp_abandon(oldest, 0);
+}
+
+/* ERR_OK: lwIP may have it. */
+signed char net_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header)
+{
+	uint8_t flags = TCPH_FLAGS(header);
+
+	/* Only these may come without an acknowledgement; lwIP would take their data. */
+	if (!(flags & (TCP_ACK | TCP_RST | TCP_SYN)))
+		return ERR_VAL;
+	if ((flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_SYN)
+		return ERR_OK;
+	if (pcb->state == LISTEN)
+		make_place((const struct tcp_pcb_listen *)pcb);
+	/* The same ports for a new connection: the old one is over (RFC 9293, 3.10.7.4), and the next SYN finds the listener. */
+	if (pcb->state == TIME_WAIT && (int32_t)(header->seqno - pcb->rcv_nxt) > 0) {
+		tcp_abort(pcb);
+		return ERR_ABRT;
+	}
+	return ERR_OK;
 }

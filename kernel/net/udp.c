@@ -31,6 +31,18 @@ static struct udp_socket *udp_of(struct socket *s)
 	return (struct udp_socket *)s;
 }
 
+/* lwIP goes by IP's length alone; what UDP says may be less, and counts. False: it is more, or nonsense. */
+static bool cut(struct pbuf *p)
+{
+	const struct udp_hdr *header = (const void *)((const char *)p->payload - UDP_HLEN);
+	uint16_t bytes = lwip_ntohs(header->len);
+
+	if (bytes < UDP_HLEN || bytes - UDP_HLEN > p->tot_len)
+		return false;
+	pbuf_realloc(p, (uint16_t)(bytes - UDP_HLEN));
+	return true;
+}
+
 /* lwIP: a datagram came. */
 static void received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *ip,
 	uint16_t port)
@@ -39,8 +51,8 @@ static void received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_ad
 	struct datagram *d;
 
 	(void)pcb;
-	if (u->in_bytes + p->tot_len > (size_t)u->s.receive_bytes || (u->s.down & DOWN_READ) ||
-		!(d = net_alloc(sizeof(*d)))) {
+	if (!cut(p) || u->in_bytes + p->tot_len > (size_t)u->s.receive_bytes ||
+		(u->s.down & DOWN_READ) || !(d = net_alloc(sizeof(*d)))) {
 		pbuf_free(p);
 		return;
 	}

@@ -73,6 +73,8 @@ void net_free(void *p);
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
+/* lwIP walks over all of them for each that comes: small ones, with holes between them, must not be work without end. */
+#define TCP_OOSEQ_MAX_PBUFS 512
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 0
 #define TCP_LOCAL_PORT_RANGE_START 32768
@@ -82,6 +84,12 @@ void net_free(void *p);
 #define UDP_LOCAL_PORT_RANGE_END 60999
 #define UDP_ENSURE_LOCAL_PORT_RANGE(port) ((uint16_t)(32768 + (port) % (60999 - 32768)))
 #define LWIP_MULTICAST_TX_OPTIONS 0
+
+/* tcp_event.c looks at a segment before lwIP does; an err_t. */
+struct tcp_pcb;
+struct tcp_hdr;
+signed char net_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) net_segment(pcb, header)
 
 /* Not guessed from a clock that stands still while the guest is frozen: random, and the generator has a new seed
  * behind each thaw. */
