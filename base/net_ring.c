@@ -2,6 +2,7 @@
 /* Rings of packets: see net_ring.h. */
 #include <base/net_ring.h>
 #include <stddef.h>
+#include <string.h>
 
 #define HEAD sizeof(struct df_net_packet)
 
@@ -11,7 +12,7 @@ void net_ring_init(struct net_ring *r, void *memory, enum df_net_direction direc
 
 	r->shared = &c->ring[direction];
 	r->data = (uint8_t *)memory + DF_NET_RING_OFFSET(direction);
-	r->at = 0;
+	r->at = r->touched = 0;
 	r->broken = false;
 }
 
@@ -50,6 +51,9 @@ void net_ring_put(struct net_ring *r, uint32_t bytes)
 {
 	packet_at(r)->bytes = bytes;
 	r->at += record_bytes(bytes);
+	/* The count goes round, this does not: a packet is shorter than the ring, so the end is not missed. */
+	if (r->touched < DF_NET_RING_BYTES)
+		r->touched = r->at < DF_NET_RING_BYTES ? r->at : DF_NET_RING_BYTES;
 	__atomic_store_n(&r->shared->tail, r->at, __ATOMIC_SEQ_CST);
 }
 
@@ -108,4 +112,12 @@ void net_ring_awake(struct net_ring *r)
 {
 	if (__atomic_load_n(&r->shared->sleeping, __ATOMIC_RELAXED))
 		__atomic_store_n(&r->shared->sleeping, 0, __ATOMIC_SEQ_CST);
+}
+
+void net_ring_clear(struct net_ring *r)
+{
+	memset(r->data, 0, r->touched);
+	memset(r->shared, 0, sizeof(*r->shared));
+	r->at = r->touched = 0;
+	r->broken = false;
 }

@@ -13,6 +13,7 @@ struct net_ring {
 	struct df_net_ring *shared;
 	uint8_t *data; /* DF_NET_RING_BYTES */
 	uint32_t at; /* our own count; the one in `shared` is for the other side */
+	uint32_t touched; /* producer: so much of the ring, from its start, was ever written */
 	bool broken; /* the other side does not keep to the rules: nothing goes through any more */
 };
 
@@ -38,5 +39,8 @@ void net_ring_taken(struct net_ring *r, uint32_t bytes);
 bool net_ring_sleep(struct net_ring *r);
 /* Consumer: it is awake, whoever woke it; the producer need not. */
 void net_ring_awake(struct net_ring *r);
+
+/* Zeroes what this end has written and the counts of both, and begins anew. The other end does not look meanwhile. */
+void net_ring_clear(struct net_ring *r);
 
 #endif

@@ -120,9 +120,42 @@ static void nonsense_is_seen(void **state)
 	}
 }
 
+/* Behind net_ring_clear nothing is left of what this end wrote, also when the ring went round, and it works again. */
+static void cleared(void **state)
+{
+	static const uint32_t turns[] = {1, 100, 5000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+		struct pair p = make();
+		uint32_t n;
+
+		for (uint32_t sent = 0; sent < turns[i]; sent++) {
+			uint8_t *to = net_ring_room(&p.in, 1500);
+
+			assert_non_null(to);
+			memset(to, 255, 1500);
+			net_ring_put(&p.in, 1500);
+			assert_non_null(net_ring_next(&p.out, &n));
+			net_ring_taken(&p.out, n);
+		}
+		net_ring_clear(&p.in);
+		net_ring_init(&p.out, p.memory, DF_NET_TO_HOST);
+		for (size_t at = 0; at < DF_NET_BYTES; at++)
+			if (p.memory[at])
+				fail_msg("%zu", at);
+		assert_null(net_ring_next(&p.out, &n));
+		assert_non_null(net_ring_room(&p.in, 10));
+		net_ring_put(&p.in, 10);
+		assert_non_null(net_ring_next(&p.out, &n));
+		free(p.memory);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cleared),
 		cmocka_unit_test(packets_arrive),
 		cmocka_unit_test(full_is_no_error),
 		cmocka_unit_test(wakes_once),

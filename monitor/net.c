@@ -22,7 +22,6 @@ static bool file_ok(int fd)
 int net_map(struct vm *vm, struct df_err *err)
 {
 	uint8_t *host;
-	int r;
 
 	if (!vm->net.there)
 		return 0;
@@ -33,16 +32,25 @@ int net_map(struct vm *vm, struct df_err *err)
 	if (host == MAP_FAILED)
 		return df_err_set(err, -errno, "can not map the network's memory: %s",
 			df_errno_text(errno));
-	r = memory_map_window(&vm->memory, MEMORY_NET, DF_GPA_NET, host, DF_NET_BYTES, err);
-	return r ? r
-		 : tables_map(&vm->tables, DF_VA_NET, DF_NET_BYTES >> DF_PAGE_SHIFT, DF_GPA_NET,
-			   DF_PROT_READ | DF_PROT_WRITE, TABLES_USER);
+	vm->net.host = (struct df_net_host *)(void *)(host + DF_NET_GUEST_BYTES);
+	return memory_map_window(&vm->memory, MEMORY_NET, DF_GPA_NET, host, DF_NET_GUEST_BYTES,
+		err);
 }
 
-void net_kick(const struct vm *vm)
+int net_show(struct vm *vm)
+{
+	return vm->net.there
+		? tables_map(&vm->tables, DF_VA_NET, DF_NET_GUEST_BYTES >> DF_PAGE_SHIFT,
+			  DF_GPA_NET, DF_PROT_READ | DF_PROT_WRITE, TABLES_USER)
+		: 0;
+}
+
+void net_kick(struct vm *vm)
 {
 	uint64_t one = 1;
 
+	if (!(vm->net.phase & 1))
+		__atomic_store_n(&vm->net.host->phase, ++vm->net.phase, __ATOMIC_SEQ_CST);
 	(void)!write(vm->net.kick_fd, &one, sizeof(one));
 }
 

@@ -15,13 +15,18 @@ struct net {
 	int memory_fd;
 	int kick_fd; /* written here: dayfly-net has packets to take */
 	int wake_fd; /* readable: there are packets for the guest */
+	struct df_net_host *host; /* when it is mapped */
+	uint32_t phase; /* host->phase, which is ours alone */
 };
 
 struct vm;
 
-/* Maps the device into the guest. Without a device, nothing. When page tables and windows can be made. */
+/* Maps the device into the guest's memory. Without a device, nothing. When windows can be made. */
 int net_map(struct vm *vm, struct df_err *err);
-void net_kick(const struct vm *vm);
+/* Shows it in the guest's page tables; these are part of a snapshot. */
+int net_show(struct vm *vm);
+/* Wakes dayfly-net, and opens the device first if this is the first time since it was closed. */
+void net_kick(struct vm *vm);
 /* Takes back what made wake_fd readable. */
 void net_woken(const struct vm *vm);
 

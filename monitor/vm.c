@@ -336,6 +336,7 @@ static int build_memory(struct vm *vm, struct df_err *err)
 		memory_touch(m, MEMORY_ARENA, stack_bytes(memory) - STACK_TOUCHED, STACK_TOUCHED);
 	r = r ? r : map_windows(vm);
 	r = r ? r : net_map(vm, err);
+	r = r ? r : net_show(vm);
 	return r ? r : map_root(vm, err);
 }
 

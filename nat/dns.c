@@ -231,3 +231,10 @@ void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint
 			forget(asked);
 	}
 }
+
+void dns_reset(struct dns *dns)
+{
+	for (int i = 0; i < DNS_PENDING_MAX; i++)
+		if (dns->pending[i].fd >= 0)
+			forget(&dns->pending[i]);
+}

@@ -43,6 +43,8 @@ void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, 
 /* What the host's server says to a question: for the guest, if it is an answer to it. `message` is changed. */
 void dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
 	uint64_t now_ms);
+/* Forgets all questions. */
+void dns_reset(struct dns *dns);
 /* Adds what is waited for; returns how many. `fds` has room for DNS_PENDING_MAX. */
 unsigned int dns_poll(const struct dns *dns, struct pollfd *fds);
 /* After polling: answers that came, questions that are too old. */

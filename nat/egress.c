@@ -114,6 +114,11 @@ void egress_pin(struct egress *egress, const char *name, const struct in6_addr *
 	}
 }
 
+void egress_reset(struct egress *egress)
+{
+	memset(egress->pin, 0, sizeof(egress->pin));
+}
+
 static bool is_own(const struct egress *egress, const struct in6_addr *address)
 {
 	for (unsigned int i = 0; i < egress->own_count; i++)

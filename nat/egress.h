@@ -45,6 +45,9 @@ bool egress_allows_name(const struct egress *egress, const char *name);
 void egress_pin(struct egress *egress, const char *name, const struct in6_addr *address,
 	uint32_t seconds, uint64_t now_ms);
 
+/* Forgets all pins. */
+void egress_reset(struct egress *egress);
+
 /* May the guest send to this address and port (0: a protocol without ports)? */
 bool egress_allows(const struct egress *egress, const struct in6_addr *address, uint16_t port,
 	uint64_t now_ms);

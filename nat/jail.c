@@ -58,7 +58,9 @@ static int allow_calls(void)
 		SCMP_SYS(recvmsg), SCMP_SYS(shutdown), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
 		SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(fcntl), SCMP_SYS(ioctl),
 		SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise),
-		SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(clock_gettime),
+		SCMP_SYS(futex), SCMP_SYS(getrandom),
+		/* glib's random numbers, for want of a file that it can open. */
+		SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(clock_gettime),
 		SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit),
 		SCMP_SYS(exit_group)};
 	/* What libraries look for in passing is not there. */

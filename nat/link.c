@@ -470,7 +470,7 @@ static int publish(struct link *link, const struct published *p, struct df_err *
 		df_errno_text(errno));
 }
 
-int link_init(struct link *link, struct df_err *err)
+static int open_slirp(struct link *link)
 {
 	const SlirpConfig config = {
 		.version = 4,
@@ -488,14 +488,21 @@ int link_init(struct link *link, struct df_err *err)
 		.disable_dhcp = true,
 	};
 
+	link->slirp = slirp_new(&config, &callbacks, link);
+	if (!link->slirp)
+		return -ENOMEM;
+	ethernet(link->frame, host_mac, guest_mac, ETHERTYPE_IP);
+	announce(link);
+	return 0;
+}
+
+int link_init(struct link *link, struct df_err *err)
+{
 	link->dns.answer = dns_answer;
 	link->dns.refused = dns_refused;
 	link->dns.context = link;
-	link->slirp = slirp_new(&config, &callbacks, link);
-	if (!link->slirp)
+	if (open_slirp(link))
 		return df_err_set(err, -ENOMEM, "libslirp could not be started");
-	ethernet(link->frame, host_mac, guest_mac, ETHERTYPE_IP);
-	announce(link);
 	for (unsigned int i = 0; i < link->published_count; i++) {
 		int error = publish(link, &link->published[i], err);
 
@@ -503,4 +510,13 @@ int link_init(struct link *link, struct df_err *err)
 			return error;
 	}
 	return 0;
+}
+
+int link_reset(struct link *link)
+{
+	slirp_cleanup(link->slirp);
+	dns_reset(&link->dns);
+	egress_reset(&link->egress);
+	memset(link->peer, 0, sizeof(link->peer));
+	return open_slirp(link);
 }

@@ -53,6 +53,12 @@ int link_init(struct link *link, struct df_err *err) __attribute__((warn_unused_
 /* Takes what the guest has sent, up to a batch. True: there may be more. */
 bool link_receive(struct link *link);
 
+/*
+ * Ends all connections, questions and whatever else is remembered of the guest, but for what was said about it. Its rings are the caller's. What
+ * is published is not open any more. -errno: there is no network any more.
+ */
+int link_reset(struct link *link) __attribute__((warn_unused_result));
+
 /* Says so, once: the guest broke its rings, and has no network any more. */
 void link_say_broken(struct link *link);
 

@@ -12,12 +12,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +30,8 @@
 struct guest {
 	struct link link;
 	int memory_fd, kick_fd;
+	struct df_net_host *host;
+	uint32_t phase; /* of host, as it was last seen */
 	bool more; /* packets wait that were too many for one batch */
 	unsigned int first,
 		asked; /* of its descriptors in nat.fds: the kick, and the name server's */
@@ -165,6 +169,7 @@ static int map_memory(struct guest *guest, struct df_err *err)
 	if (memory == MAP_FAILED)
 		return df_err_set(err, -errno, "the network's memory cannot be mapped: %s",
 			df_errno_text(errno));
+	guest->host = (struct df_net_host *)(void *)((char *)memory + DF_NET_GUEST_BYTES);
 	net_ring_init(&guest->link.from_guest, memory, DF_NET_TO_HOST);
 	net_ring_init(&guest->link.to_guest, memory, DF_NET_TO_GUEST);
 	return 0;
@@ -235,6 +240,45 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* --- phases: see struct df_net_host --- */
+
+static bool is_open(const struct nat *nat, const struct guest *guest)
+{
+	/* Who is published may be reached before it has said anything. */
+	return (guest->phase & 1) || nat->published_count;
+}
+
+/* The event is over, and the monitor waits for us. */
+static void settle(struct guest *guest, uint32_t phase)
+{
+	struct link *link = &guest->link;
+
+	/* What the guest had sent by then goes on its way. */
+	while (link_receive(link))
+		;
+	if (link_reset(link)) {
+		fprintf(stderr, "dayfly: %s: no memory for the network\n", link->program);
+		exit(1);
+	}
+	guest->more = false;
+	net_ring_clear(&link->from_guest);
+	net_ring_clear(&link->to_guest);
+	__atomic_store_n(&guest->host->settled, phase & ~1u, __ATOMIC_SEQ_CST);
+	(void)syscall(SYS_futex, &guest->host->settled, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* True: what was waited for is not there any more. */
+static bool take_phase(struct guest *guest)
+{
+	uint32_t phase = __atomic_load_n(&guest->host->phase, __ATOMIC_SEQ_CST);
+	bool ended = phase >> 1 != guest->phase >> 1;
+
+	if (ended)
+		settle(guest, phase);
+	guest->phase = phase;
+	return ended;
+}
+
 /* What this guest waits for; *timeout_ms becomes shorter. */
 static void fill(struct nat *nat, struct guest *guest, uint32_t *timeout_ms)
 {
@@ -242,6 +286,9 @@ static void fill(struct nat *nat, struct guest *guest, uint32_t *timeout_ms)
 
 	guest->first = nat->count;
 	nat->fds[nat->count++] = (struct pollfd){guest->kick_fd, POLLIN, 0};
+	guest->asked = 0;
+	if (!is_open(nat, guest))
+		return;
 	guest->asked = dns_poll(&link->dns, &nat->fds[nat->count]);
 	nat->count += guest->asked;
 	slirp_pollfds_fill(link->slirp, timeout_ms, add_poll, nat);
@@ -257,9 +304,11 @@ static void serve(struct nat *nat, struct guest *guest)
 	const struct pollfd *fds = &nat->fds[guest->first];
 	uint64_t kicks;
 
-	net_ring_awake(&link->from_guest);
 	if (fds[0].revents)
 		(void)!read(guest->kick_fd, &kicks, sizeof(kicks));
+	if (take_phase(guest) || !is_open(nat, guest))
+		return;
+	net_ring_awake(&link->from_guest);
 	slirp_pollfds_poll(link->slirp, 0, get_events, nat);
 	dns_run(&link->dns, &fds[1], guest->asked, now_ms());
 	guest->more = link_receive(link);

@@ -5,6 +5,7 @@
  *
  *   0                        struct df_net_control
  *   DF_NET_RING_OFFSET(r)    the packets of ring r, DF_NET_RING_BYTES
+ *   DF_NET_GUEST_BYTES       struct df_net_host, which the guest does not see
  *
  * A ring has one producer and one consumer. Each counts bytes, and the counts never go back, modulo 2^32; the
  * place in the ring is the count modulo its size. A packet is a struct df_net_packet, its bytes, and padding to
@@ -34,6 +35,20 @@ struct df_net_control {
 };
 _Static_assert(sizeof(struct df_net_control) <= 4096, "one page");
 
+/*
+ * Between the monitor and dayfly-net. A guest that is put back after each event must find an empty device, and nothing of one event may
+ * leave in the next.
+ *
+ * `phase` is the monitor's. Odd: the guest has made a DF_CALL_NET_KICK in this event, the device is open. Even: it is closed, and dayfly-net
+ * neither looks into the rings nor writes to them. When an event ends whose phase is odd, the monitor counts on: dayfly-net then takes what is still
+ * in the ring, ends all that it does for the guest, zeroes what it wrote, and sets `settled` (futex) to the phase. Before that no
+ * guest is entered with this device.
+ */
+struct df_net_host {
+	uint32_t phase;
+	uint32_t settled;
+};
+
 struct df_net_packet {
 	uint32_t bytes; /* 1 to DF_NET_PACKET_MAX, or DF_NET_SKIP */
 	uint32_t reserved;
@@ -43,6 +58,7 @@ struct df_net_packet {
 #define DF_NET_SKIP UINT32_MAX
 #define DF_NET_RING_BYTES (1u << 20)
 #define DF_NET_RING_OFFSET(r) ((uint64_t)((r) + 1) * DF_NET_RING_BYTES)
+#define DF_NET_GUEST_BYTES DF_NET_RING_OFFSET(DF_NET_RINGS)
 #define DF_NET_BYTES (4ULL << 20)
 #define DF_NET_MTU \
 	65520u /* what either side sends at most; large, because a packet may cost a wake-up */

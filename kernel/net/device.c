@@ -2,7 +2,8 @@
 /*
  * The interface to the outside, where the monitor gives the guest one: packets go through two rings in shared memory
  * (dayfly/net.h) to and from dayfly-net. Sending costs an exit only when the other side sleeps, and once for all packets
- * that one call of the stack makes.
+ * that one call of the stack makes. The first packet opens the device (struct df_net_host), whoever sleeps: after a thaw too, where
+ * this memory is as it was at the freeze, and the device empty.
  */
 #include <base/net_ring.h>
 #include <kernel/net/net.h>
@@ -16,7 +17,7 @@
 
 static struct netif device;
 static struct net_ring in, out;
-static bool there, sent;
+static bool there, sent, opened;
 
 /* A packet for which there is no room is lost, as on any network. */
 static err_t send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
@@ -89,8 +90,10 @@ bool device_receive(void)
 
 void device_flush(void)
 {
-	if (sent && net_ring_must_wake(&out))
+	if (sent && (net_ring_must_wake(&out) || !opened)) {
+		opened = true;
 		hypercall(DF_CALL_NET_KICK, 0, 0, 0, 0);
+	}
 	sent = false;
 }
 
