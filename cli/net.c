@@ -69,7 +69,7 @@ int net_start(const struct net_options *net, const char *program, char **word, s
 	if (error)
 		return CLI_FAILED;
 	df_net_inherit(&started);
-	*word = df_format("%d,%d,%d", started.device[0].memory, started.device[0].kick,
-		started.device[0].wake);
+	*word = df_format("%d,%d,%d,%d", started.device[0].memory, started.device[0].kick,
+		started.device[0].wake, started.life);
 	return 0;
 }

@@ -5,6 +5,7 @@
  * The monitor replaces this process (execve, no fork): start-up time counts, and terminal, signals and exit status then need no passing on.
  * So nothing that is allocated here is freed, and nothing else happens that a cached run does not need.
  */
+#include "cli/event.h"
 #include "cli/net.h"
 #include "cli/page.h"
 #include "cli/program.h"
@@ -22,6 +23,7 @@ struct run_options {
 	bool stats;
 	bool trace;
 	const char *watch;
+	bool no_jail;
 };
 
 static int set_timeout(void *into, const char *value, struct df_err *err)
@@ -82,7 +84,7 @@ static const struct page page = {"run [FLAGS] PROGRAM [--] [ARGUMENTS]",
 static int become_monitor(const struct program_options *options, const struct run_options *run,
 	const struct net_options *net, const struct program *program, struct df_err *err)
 {
-	const char *flags[9] = {NULL};
+	const char *flags[10] = {NULL};
 	const struct monitor_command command = {
 		.name = "run", .flags = flags, .options = options, .program = program};
 	size_t count = 0;
@@ -99,6 +101,8 @@ static int become_monitor(const struct program_options *options, const struct ru
 		flags[count++] = "--watch";
 		flags[count++] = run->watch;
 	}
+	if (run->no_jail)
+		flags[count++] = "--no-jail";
 	if (net->wanted) {
 		char *word;
 		int status = net_start(net, program->typed, &word, err);
@@ -116,8 +120,9 @@ int command_run(int argc, char **argv)
 	static struct program_options options;
 	static struct run_options run;
 	static struct net_options net;
-	const struct flag_set sets[] = {
-		{program_flags, &options}, {run_flags, &run}, {net_flags, &net}, {0}};
+	static struct event_options event; /* for --no-jail */
+	const struct flag_set sets[] = {{program_flags, &options}, {run_flags, &run},
+		{event_jail_flags, &event}, {net_flags, &net}, {0}};
 	struct program program = {0};
 	struct df_err err;
 	int next, status;
@@ -128,6 +133,8 @@ int command_run(int argc, char **argv)
 	status = page_flags(&page, sets, argc, argv, &next, &err);
 	if (status)
 		return page_end(status, &err);
+	event_warn_unjailed(&event);
+	run.no_jail = event.no_jail;
 	status = net.wanted ? program_add_net(&options, &err) : 0;
 	if (status)
 		return cli_fail(&err, status);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Backtraces of programs and kernels that failed. The files that they take apart may be hostile, so
- * that is the work of a one-shot helper process (backtrace/), which locks itself down first; the
- * monitor only starts it, serves it guest memory page by page, and prints the lines that it writes.
+ * that is the work of a one-shot helper process (backtrace/), which locks itself down first. The process outside the jail
+ * (outside.h) starts it and prints the lines that it writes; the monitor only serves it guest memory page by page.
  */
 #ifndef MONITOR_BACKTRACE_H
 #define MONITOR_BACKTRACE_H

@@ -24,6 +24,7 @@
 
 #define NOBODY 65534
 #define KEEP_BITS 64
+#define ASIDE (JAIL_FD_VCPU + DF_INSTANCES_MAX) /* descriptors from here on have no meaning */
 
 /* The interfaces of <linux/mount.h> and <linux/landlock.h> that are used here: C libraries' headers and
  * Linux's do not mix, or are older than what the running Linux offers. */
@@ -74,6 +75,39 @@ static int close_others(uint64_t keep)
 			from = fd + 1;
 		}
 	return r ? r : close_descriptors(from, ~0u);
+}
+
+/* Puts them where the filters know them, and closes all others but the standard streams. */
+static int place(struct jail_descriptors *d, struct df_err *err)
+{
+	const struct {
+		int *fd;
+		unsigned to; /* ascending */
+	} moves[] = {{&d->socket, JAIL_FD_SOCKET}, {&d->watch, JAIL_FD_WATCH},
+		{&d->kick, JAIL_FD_KICK}, {&d->wake, JAIL_FD_WAKE}, {&d->life, JAIL_FD_LIFE},
+		{&d->vm, JAIL_FD_VM}, {&d->vcpu, JAIL_FD_VCPU}};
+	const size_t count = sizeof(moves) / sizeof(moves[0]);
+	unsigned from = STDERR_FILENO + 1;
+	int aside[sizeof(moves) / sizeof(moves[0])], r = 0;
+
+	/* In two steps: where one goes there may be another. */
+	for (size_t i = 0; i < count; i++) {
+		aside[i] = *moves[i].fd < 0 ? -1 : fcntl(*moves[i].fd, F_DUPFD, ASIDE);
+		if (*moves[i].fd >= 0 && aside[i] < 0)
+			return df_err_set(err, -errno,
+				"can not enter the jail: %s; it takes descriptors up to %d (ulimit -n)",
+				df_errno_text(errno), ASIDE + (int)count - 1);
+	}
+	for (size_t i = 0; i < count && !r; i++) {
+		if (aside[i] < 0)
+			continue;
+		if (dup2(aside[i], (int)moves[i].to) < 0)
+			return failed(err, "moving descriptors");
+		*moves[i].fd = (int)moves[i].to;
+		r = close_descriptors(from, moves[i].to - 1);
+		from = moves[i].to + 1;
+	}
+	return r || close_descriptors(from, ~0u) ? failed(err, "closing descriptors") : 0;
 }
 
 /* A socket that can reach the network would be a way out; a missing standard stream would be some file later. */
@@ -193,14 +227,10 @@ static int empty_root(void)
 	return r;
 }
 
-static int enter_namespaces(struct df_err *err)
+static int enter_namespaces(void)
 {
-	int r;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS))
-		return no_namespaces(-errno, err);
-	r = empty_root();
-	return r ? no_namespaces(r, err) : 0;
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) ? -errno
+										  : empty_root();
 }
 
 /* --- Landlock --- */
@@ -231,27 +261,48 @@ static int set_limit(int what, rlim_t value)
 	return setrlimit(what, &(struct rlimit){value, value});
 }
 
-int jail_enter(uint64_t keep, struct df_err *err)
+/* What takes no namespace. */
+static int give_up_rights(struct df_err *err)
 {
-	int r = check_descriptors(err);
+	int r;
 
-	if (!r && close_others(keep))
-		r = failed(err, "closing descriptors");
-	r = r ? r : drop_root(err);
-	r = r ? r : enter_namespaces(err);
-	if (!r && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		r = failed(err, "PR_SET_NO_NEW_PRIVS");
-	r = r ? r : deny_by_landlock(err);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return failed(err, "PR_SET_NO_NEW_PRIVS");
+	r = deny_by_landlock(err);
 	if (!r && set_capabilities(0))
 		r = failed(err, "dropping capabilities");
 	if (!r && (set_limit(RLIMIT_CORE, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)))
 		r = failed(err, "PR_SET_DUMPABLE");
+	return r;
+}
+
+int jail_enter(uint64_t keep, struct df_err *err)
+{
+	int r = check_descriptors(err), e;
+
+	if (!r && close_others(keep))
+		r = failed(err, "closing descriptors");
+	r = r ? r : drop_root(err);
+	e = r ? 0 : enter_namespaces();
+	if (e)
+		r = no_namespaces(e, err);
+	r = r ? r : give_up_rights(err);
 	return r ? r : jail_calls_set_up(err);
+}
+
+/* All numbers below the limit are taken, so a message can bring no descriptor. */
+static int lock_limits(unsigned descriptors, struct df_err *err)
+{
+	if (set_limit(RLIMIT_NOFILE, descriptors) || set_limit(RLIMIT_NPROC, 0))
+		return df_err_set(err, -errno, "can not lock the jail: limits: %s",
+			df_errno_text(errno));
+	return 0;
 }
 
 int jail_lock(enum jail_profile profile, struct df_err *err)
 {
 	unsigned first = JAIL_FD_SOCKET + 1;
+	int r;
 
 	if (profile == JAIL_FREEZE) {
 		if (fcntl(JAIL_FD_SNAPSHOT, F_GETFD) < 0)
@@ -264,11 +315,28 @@ int jail_lock(enum jail_profile profile, struct df_err *err)
 		close_descriptors(JAIL_FD_VCPU + DF_INSTANCES_MAX, ~0u))
 		return df_err_set(err, -errno, "can not lock the jail: closing descriptors: %s",
 			df_errno_text(errno));
-	/* All numbers below the limit are taken, so a message can bring no descriptor. */
-	if (set_limit(RLIMIT_NOFILE, first) || set_limit(RLIMIT_NPROC, 0))
-		return df_err_set(err, -errno, "can not lock the jail: limits: %s",
-			df_errno_text(errno));
-	return jail_calls_run(profile, err);
+	r = lock_limits(first, err);
+	return r ? r : jail_calls_run(profile, err);
+}
+
+int jail_enter_run(struct df_err *err)
+{
+	int r = drop_root(err);
+
+	if (r)
+		return r;
+	/* Not to have them is no failure here: see jail.h. */
+	(void)enter_namespaces();
+	return give_up_rights(err);
+}
+
+int jail_lock_run(struct jail_descriptors *d, struct df_err *err)
+{
+	int r = place(d, err);
+
+	r = r ? r : check_descriptors(err);
+	r = r ? r : lock_limits(JAIL_FD_SOCKET + 1, err);
+	return r ? r : jail_calls_run(JAIL_RUN, err);
 }
 
 bool jail_filters_calls(void)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The jail of `dayfly-monitor` freeze, serve and thaw: what is left to a guest that has broken
- * out of its microVM. docs/jail.md says what is in place and what it costs.
+ * The jail of `dayfly-monitor`: what is left to a guest that has broken
+ * out of its microVM. docs/jail.md says what is in place and what it costs. Freeze, serve and thaw:
  *
  *   open what has a path (/dev/kvm, for freeze the kernel image and the root image)
  *   jail_enter()       no file system, no privileges, the set-up list of system calls
  *   take the client's descriptors, make VMs, vCPUs, threads, timers, map memory
  *   jail_lock()        only the descriptors below, the narrow list of system calls
  *   run guests
+ *
+ * `run` reads nothing of a client's before its guest runs, so it needs no set-up list: jail_enter_run(), jail_lock_run().
  *
  * Filters name descriptors by number, so the monitor puts them (dup3) where the numbers below say. A
  * system call that is not on the list kills the whole process with SIGSYS; nothing can catch it.
@@ -23,11 +25,15 @@
 /* Descriptors that outlive jail_lock(), beside the standard streams. Blocks start at a multiple of their size. */
 #define JAIL_FD_SOCKET DF_WIRE_SOCKET
 #define JAIL_FD_SNAPSHOT 4 /* JAIL_FREEZE alone */
+#define JAIL_FD_WATCH 48 /* this and the next three: JAIL_RUN alone */
+#define JAIL_FD_KICK 49
+#define JAIL_FD_WAKE 50
+#define JAIL_FD_LIFE 51
 #define JAIL_FD_VM 64 /* + instance */
 #define JAIL_FD_VCPU 96 /* + instance */
 
-/* What the monitor runs as: `freeze`, `serve` or `thaw`. */
-enum jail_profile { JAIL_FREEZE, JAIL_SERVE, JAIL_THAW };
+/* What the monitor runs as: `freeze`, `serve`, `thaw` or `run`. */
+enum jail_profile { JAIL_FREEZE, JAIL_SERVE, JAIL_THAW, JAIL_RUN };
 
 /*
  * Enters the jail. To be called once, by the only thread, early: nothing has a path afterwards, not even
@@ -53,6 +59,28 @@ int jail_enter(uint64_t keep, struct df_err *err) __attribute__((warn_unused_res
  * 0, or -errno with *err set: no guest may run then.
  */
 int jail_lock(enum jail_profile profile, struct df_err *err) __attribute__((warn_unused_result));
+
+/* Descriptors of `dayfly-monitor run`, beside the standard streams, which are the program's. */
+struct jail_descriptors {
+	int socket; /* a Unix socket (SOCK_SEQPACKET) to the process outside */
+	int vm, vcpu;
+	/* -1: none. The file of `--watch`; eventfds of the network, and what dayfly-net lives as long as. */
+	int watch, kick, wake, life;
+};
+
+/*
+ * jail_enter() for JAIL_RUN, once all is open that has a path, and before the first entry of a vCPU, which makes a thread. Closes
+ * nothing and installs no list.
+ *
+ * `dayfly run` must work for everybody: where namespaces can not be made, it goes on without them. All other walls stand.
+ */
+int jail_enter_run(struct df_err *err) __attribute__((warn_unused_result));
+
+/*
+ * jail_lock() for JAIL_RUN. Moves the descriptors to where filters know them, writes the new numbers to *d, and closes all others.
+ */
+int jail_lock_run(struct jail_descriptors *d, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /*
  * With sanitizers, which make system calls of their own, neither list is installed; the rest of the jail is.

@@ -14,7 +14,8 @@
 #define LENGTH_MAX 512
 #define LENGTH(code) (sizeof(code) / sizeof((code)[0]))
 _Static_assert(LENGTH(setup_filter) <= LENGTH_MAX && LENGTH(freeze_filter) <= LENGTH_MAX &&
-		LENGTH(serve_filter) <= LENGTH_MAX && LENGTH(thaw_filter) <= LENGTH_MAX,
+		LENGTH(serve_filter) <= LENGTH_MAX && LENGTH(thaw_filter) <= LENGTH_MAX &&
+		LENGTH(run_filter) <= LENGTH_MAX,
 	"install() copies them");
 
 /* From here on a call that is not in `code` ends the process. */
@@ -49,6 +50,8 @@ int jail_calls_run(enum jail_profile profile, struct df_err *err)
 		return install(serve_filter, LENGTH(serve_filter), serve_own_pid_at, err);
 	case JAIL_THAW:
 		return install(thaw_filter, LENGTH(thaw_filter), thaw_own_pid_at, err);
+	case JAIL_RUN:
+		return install(run_filter, LENGTH(run_filter), run_own_pid_at, err);
 	}
 	return df_err_set(err, -EINVAL, "no such jail");
 }

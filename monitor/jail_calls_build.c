@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -36,13 +37,24 @@
 #define CLONE_DETACHED 0x00400000
 #endif
 
-enum when { SETUP = 1, FREEZE = 2, SERVE = 4, THAW = 8, RUN = FREEZE | SERVE | THAW };
+enum when {
+	SETUP = 1,
+	FREEZE = 2,
+	SERVE = 4,
+	THAW = 8,
+	PROGRAM = 16,
+	RUN = FREEZE | SERVE | THAW | PROGRAM
+};
 
 /* The values that jail_calls.def uses beside Linux's. */
 enum {
 	STDOUT = STDOUT_FILENO,
 	STDERR = STDERR_FILENO,
 	SOCKET = JAIL_FD_SOCKET,
+	STREAMS = STDERR_FILENO,
+	WATCH = JAIL_FD_WATCH,
+	KICK = JAIL_FD_KICK,
+	WAKE = JAIL_FD_WAKE,
 	SNAPSHOT = JAIL_FD_SNAPSHOT,
 	VM = JAIL_FD_VM,
 	VCPU = JAIL_FD_VCPU,
@@ -104,10 +116,10 @@ struct filter {
 
 /* --- Making the filters --- */
 
-/* All filters of a process have their say, so that of the set-up lets pass what the later ones do. */
+/* All filters of a process have their say, so that of the set-up lets pass what the later ones do; `run` has but one. */
 static bool applies(const struct row *row, enum when when)
 {
-	return when == SETUP || (row->when & when);
+	return when == SETUP ? row->when != PROGRAM : (row->when & when) != 0;
 }
 
 static int add_row(scmp_filter_ctx context, const struct row *row)
@@ -242,13 +254,14 @@ static void print_table(const char *title, enum when when)
 
 static int print_page(void)
 {
-	printf("`STDOUT` is descriptor %d, `STDERR` %d, `SOCKET` %d, `SNAPSHOT` %d, a `VM` one of %d to %d, a `VCPU` one of"
-	       " %d to %d. `*` is anything.\n",
-		STDOUT, STDERR, SOCKET, SNAPSHOT, VM, VM + DF_INSTANCES_MAX - 1, VCPU,
-		VCPU + DF_INSTANCES_MAX - 1);
+	printf("`STDOUT` is descriptor %d, `STDERR` and `STREAMS` %d, `SOCKET` %d, `SNAPSHOT` %d, `WATCH` %d, `KICK` %d, `WAKE` %d,"
+	       " a `VM` one of %d to %d, a `VCPU` one of %d to %d. `*` is anything.\n",
+		STDOUT, STDERR, SOCKET, SNAPSHOT, WATCH, KICK, WAKE, VM, VM + DF_INSTANCES_MAX - 1,
+		VCPU, VCPU + DF_INSTANCES_MAX - 1);
 	print_table("While guests run", RUN);
 	print_table("While guests run, in `freeze` alone", FREEZE);
 	print_table("While a guest runs, in `thaw` alone", THAW);
+	print_table("While a guest runs, in `run` alone", PROGRAM);
 	print_table("During the set-up, beside these", SETUP);
 	return 0;
 }
@@ -398,6 +411,7 @@ int main(int argc, char **argv)
 		{.when = FREEZE, .name = "freeze"},
 		{.when = SERVE, .name = "serve"},
 		{.when = THAW, .name = "thaw"},
+		{.when = PROGRAM, .name = "run"},
 	};
 	const char *mode = argc == 2 ? argv[1] : "";
 	int (*act)(const struct filter *) = !strcmp(mode, "header") ? print_header

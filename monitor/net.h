@@ -9,7 +9,7 @@
 #include <host/err.h>
 #include <stdbool.h>
 
-/* Descriptors that the CLI leaves open: the shared memory, and two eventfds. */
+/* Descriptors that the CLI leaves open: the shared memory, two eventfds, and a socket. */
 struct net {
 	bool there;
 	int memory_fd;
@@ -17,6 +17,7 @@ struct net {
 	int wake_fd; /* readable: there are packets for the guest */
 	struct df_net_host *host; /* when it is mapped */
 	uint32_t phase; /* host->phase, which is ours alone */
+	int life_fd; /* dayfly-net ends when this is closed */
 };
 
 struct vm;

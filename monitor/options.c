@@ -55,9 +55,9 @@ static int parse_net(struct options *o, const char *value, struct df_err *err)
 {
 	char end;
 
-	if (sscanf(value, "%d,%d,%d%c", &o->net.memory_fd, &o->net.kick_fd, &o->net.wake_fd,
-		    &end) != 3)
-		return df_err_set(err, -EINVAL, "--net %s: not MEMORY,KICK,WAKE", value);
+	if (sscanf(value, "%d,%d,%d,%d%c", &o->net.memory_fd, &o->net.kick_fd, &o->net.wake_fd,
+		    &o->net.life_fd, &end) != 4)
+		return df_err_set(err, -EINVAL, "--net %s: not MEMORY,KICK,WAKE,LIFE", value);
 	o->net.there = true;
 	return 0;
 }
@@ -128,7 +128,7 @@ int options_parse(struct options *o, int argc, char **argv, char **envp, struct 
 		return df_err_set(err, -EINVAL,
 			"usage: dayfly-monitor run --kernel FILE --root IMAGE|--raw-root PROGRAM"
 			" --program PATH [--memory BYTES] [--features A,B] [--cwd DIR]"
-			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] [--watch FILE] [--net MEMORY,KICK,WAKE] -- ARGV0 [ARG...]");
+			" [--timeout-ms N] [--host-cache FILE] [--stats] [--trace] [--watch FILE] [--net MEMORY,KICK,WAKE,LIFE] -- ARGV0 [ARG...]");
 	if (o->raw_root && strstr(o->features, "files"))
 		return df_err_set(err, -EINVAL,
 			"--raw-root is no file system: leave out the feature files");

@@ -25,7 +25,7 @@ struct options {
 	uint64_t memory_bytes;
 	uint64_t timeout_ms; /* 0: none */
 	bool raw_root, stats, trace;
-	bool no_jail; /* freeze, serve and thaw */
+	bool no_jail;
 	bool http; /* freeze at the wait point of a server, which listens on */
 	uint64_t http_port; /* this port; 0: on any */
 	/* thaw; the snapshot is `root`. 0: none. */

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "backtrace.h"
+#include "outside.h"
 #include "report.h"
 #include "watch.h"
 
@@ -54,13 +54,11 @@ void report_log(struct vm *vm, enum df_log_kind kind, const char *text)
 		snprintf(line, sizeof(line), "%s\n", text);
 	else if (kind == DF_LOG_NOTE)
 		snprintf(line, sizeof(line), "dayfly: %s\n", text);
-	else if (!vm->has_events && access(text, F_OK) == 0)
-		snprintf(line, sizeof(line),
-			"dayfly: the program looked for %s, which is not in its root file system;"
-			" add it with --file %s\n",
-			text, text);
-	else
+	else {
+		if (outside_ask(vm->outside, OUTSIDE_MISSING, text))
+			outside_receive(vm->outside, line, sizeof(line));
 		return;
+	}
 	report_clean(line);
 	vm_say(vm, "%s", line);
 }
@@ -148,7 +146,6 @@ void report_fault(struct vm *vm, const uint8_t *data)
 	vm_say(vm, "%s%s died of %s%s\n", vm->has_events ? "" : "dayfly: ", vm->program,
 		signal_name(f.signal), what);
 	print_regs(vm, &f.regs);
-	/* A jailed monitor can start no helper. */
 	if (!vm->has_events)
 		backtrace_program(vm, &f.regs, maps);
 	vm_end(vm, DF_OUTCOME_SIGNAL, (int)f.signal, NULL);

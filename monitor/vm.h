@@ -36,6 +36,7 @@ struct vm {
 	const char *program; /* its path, for messages */
 	int kvm_fd, vm_fd, vcpu_fd;
 	int root_fd;
+	int outside; /* socket of the process outside the jail (outside.h); 0: none */
 	int watch_fd; /* options.watch (watch.c); -1: none */
 	unsigned watch_room; /* bytes that may be written to it yet */
 	uint64_t root_bytes;

@@ -7,7 +7,6 @@
  * then gives up everything: no new files, processes or connections, a small address space, few
  * seconds. Only then does it look at a byte of the file.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,18 +35,6 @@ static bool map_file(const char *path, struct files *files)
 	return true;
 }
 
-static bool read_all(int fd, void *to, size_t bytes)
-{
-	for (size_t done = 0; done < bytes;) {
-		ssize_t n = read(fd, (char *)to + done, bytes - done);
-
-		if (n <= 0 && errno != EINTR)
-			return false;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 /* The pages met last, so that a frame costs no round trip. */
 static struct {
 	uint64_t va;
@@ -59,19 +46,21 @@ bool guest_word(uint64_t va, uint64_t *out)
 {
 	uint64_t page = df_page_down(va), at = va - page;
 	unsigned slot = (page >> DF_PAGE_SHIFT) % 64;
-	uint8_t there;
+	uint8_t reply[1 + DF_PAGE_SIZE] = {0};
+	ssize_t n;
 
 	if (at > DF_PAGE_SIZE - sizeof(*out))
 		return false; /* crosses pages: no stack slot does */
 	if (!cache[slot].known || cache[slot].va != page) {
-		if (write(SOCKET, &page, sizeof(page)) != sizeof(page) ||
-			!read_all(SOCKET, &there, 1))
+		if (write(SOCKET, &page, sizeof(page)) != sizeof(page))
 			return false;
-		if (there && !read_all(SOCKET, cache[slot].bytes, DF_PAGE_SIZE))
+		n = read(SOCKET, reply, sizeof(reply));
+		if (n < 1 || (reply[0] && n != sizeof(reply)))
 			return false;
+		memcpy(cache[slot].bytes, reply + 1, DF_PAGE_SIZE);
 		cache[slot].va = page;
 		cache[slot].known = true;
-		cache[slot].there = there;
+		cache[slot].there = reply[0];
 	}
 	if (!cache[slot].there)
 		return false;
@@ -91,7 +80,7 @@ int main(int argc, char **argv)
 	files.raw = !strcmp(argv[1], BACKTRACE_RAW);
 	if (!lock_down())
 		return 1;
-	if (!read_all(SOCKET, &head, sizeof(head)) || head.magic != BACKTRACE_MAGIC ||
+	if (read(SOCKET, &head, sizeof(head)) != sizeof(head) || head.magic != BACKTRACE_MAGIC ||
 		head.module_count > BACKTRACE_MODULES)
 		return 1;
 	for (unsigned i = 0; i < head.module_count; i++)

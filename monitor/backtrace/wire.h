@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What dayfly-monitor and its one-shot helper dayfly-backtrace say to each other, over one socket:
+ * What dayfly-monitor and its one-shot helper dayfly-backtrace say to each other, over one socket (SOCK_SEQPACKET):
  *
  *   monitor  one struct backtrace_head
  *   helper   a guest address (8 bytes), any number of times

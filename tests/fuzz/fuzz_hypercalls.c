@@ -66,12 +66,10 @@ int __wrap_open64(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__wrap_mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 off_t __wrap_lseek64(int fd, off_t offset, int whence);
-int __wrap_posix_spawn(void);
 int __wrap_timer_create(void);
 int __wrap_timer_settime(void);
 int __real_sigaction(int signal, const struct sigaction *act, struct sigaction *old);
 int __wrap_sigaction(int signal, const struct sigaction *act, struct sigaction *old);
-int __wrap_access(void);
 
 int __wrap_open64(const char *path, int flags, ...)
 {
@@ -157,11 +155,6 @@ off_t __wrap_lseek64(int fd, off_t offset, int whence)
 	return -1;
 }
 
-int __wrap_posix_spawn(void)
-{
-	return ENOENT;
-}
-
 int __wrap_timer_create(void)
 {
 	return 0;
@@ -176,11 +169,6 @@ int __wrap_timer_settime(void)
 int __wrap_sigaction(int signal, const struct sigaction *act, struct sigaction *old)
 {
 	return signal == SIGALRM ? __real_sigaction(signal, act, old) : 0;
-}
-
-int __wrap_access(void)
-{
-	return 0;
 }
 
 /* Stands for streams.c: the buffer must be arena memory, all of it there. */

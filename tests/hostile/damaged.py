@@ -72,7 +72,7 @@ def trace(helper, elf, seed, path):
     registers[4], registers[15], registers[17] = SP + 32, inner + 10, SP
     head = struct.pack("<Q18QQ", MAGIC, *registers, 1) + struct.pack("<QQQ216s", inner & ~0xFFF, main + 0x100000, 0x1000,
                                                                      b"/prog") + bytes(240 * (MODULES - 1))
-    ours, its = socket.socketpair()
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(SECONDS)
     with ours:
         # The helper looks for its socket at descriptor 3.
