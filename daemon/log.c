@@ -478,8 +478,10 @@ void log_event(struct log *log, const struct log_event *event)
 
 	begin(&line, event->level);
 	df_json_text(&line, "function", event->function);
-	df_json_text(&line, "version", event->version);
-	df_json_text(&line, "request_id", event->request_id);
+	if (event->version)
+		df_json_text(&line, "version", event->version);
+	if (event->request_id)
+		df_json_text(&line, "request_id", event->request_id);
 	df_json_text(&line, "message", event->message);
 	if (event->duration_ns)
 		df_json_number(&line, "duration_us", event->duration_ns / 1000);
@@ -490,6 +492,30 @@ void log_event(struct log *log, const struct log_event *event)
 	finish(&line);
 	if (!line.failed)
 		hand_over(log, &line, is_wanted(event->level) && is_echoed(false), false);
+}
+
+void log_output(struct log *log, const char *function, const char *stream, const char *text,
+	size_t bytes)
+{
+	DF_STR struct df_str line = DF_STR_EMPTY;
+
+	begin(&line, LOG_LEVEL_INFO);
+	df_json_text(&line, "function", function);
+	df_json_text(&line, "stream", stream);
+	df_json_bytes(&line, "message", text, bytes);
+	finish(&line);
+	if (!line.failed)
+		hand_over(log, &line, is_wanted(LOG_LEVEL_INFO) && is_echoed(false), false);
+}
+
+bool log_is_behind(void)
+{
+	bool behind;
+
+	pthread_mutex_lock(&logger.lock);
+	behind = logger.queued_bytes > LOG_QUEUE_MAX / 2;
+	pthread_mutex_unlock(&logger.lock);
+	return behind;
 }
 
 void log_forget(const char *name)

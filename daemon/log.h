@@ -60,7 +60,8 @@ void log_limit(struct log *log, uint64_t bytes, uint64_t age_ms);
 void log_forget(const char *name);
 
 struct log_event {
-	const char *function, *version, *request_id;
+	const char *function;
+	const char *version, *request_id; /* NULL: left out */
 	enum log_level level;
 	const char *message;
 	const char *output; /* what the program wrote to standard error, any bytes; or NULL */
@@ -69,6 +70,13 @@ struct log_event {
 };
 
 void log_event(struct log *log, const struct log_event *event);
+
+/* A line that a service has written: any bytes but its end, at most LOG_EVENT_MAX. `stream` is "stdout" or "stderr". */
+void log_output(struct log *log, const char *function, const char *stream, const char *text,
+	size_t bytes);
+
+/* Is the writer so far behind that it may soon have to drop lines? Who can make its sources wait should. */
+bool log_is_behind(void);
 
 /*
  * Appends lines from position *after on (0: the oldest that is kept), at most LOG_READ_MAX bytes, and moves *after behind them. All that was logged before the call is seen. Waits

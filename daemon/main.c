@@ -17,6 +17,7 @@
 #include "daemon/log.h"
 #include "daemon/systemd.h"
 #include "daemon/object/store.h"
+#include "daemon/service/service.h"
 #include "daemon/settings.h"
 #include "daemon/state.h"
 #include "daemon/trigger/trigger.h"
@@ -48,7 +49,7 @@ struct command_line {
 };
 
 struct paths {
-	char *monitor, *kernel, *unzip, *host_cache, *socket, *token;
+	char *monitor, *net, *kernel, *unzip, *host_cache, *socket, *token;
 };
 
 uint64_t daemon_started_ns;
@@ -177,13 +178,14 @@ static void reload(struct settings *current, const struct command_line *line)
 static int find_paths(struct paths *paths, struct df_err *err)
 {
 	paths->monitor = df_place_program("dayfly-monitor");
+	paths->net = df_place_program("dayfly-net");
 	paths->kernel = df_place_program("dayfly-kernel");
 	paths->unzip = df_place_program("dayfly-unzip");
 	paths->host_cache = state_path("cpuid");
 	paths->socket = state_path("socket");
 	paths->token = state_path("token");
-	if (!paths->monitor || !paths->kernel || !paths->unzip || !paths->host_cache ||
-		!paths->socket || !paths->token)
+	if (!paths->monitor || !paths->net || !paths->kernel || !paths->unzip ||
+		!paths->host_cache || !paths->socket || !paths->token)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	if (access(paths->monitor, X_OK) < 0 || access(paths->kernel, R_OK) < 0)
 		return df_err_set(err, -ENOENT,
@@ -196,6 +198,7 @@ static int find_paths(struct paths *paths, struct df_err *err)
 static void free_paths(struct paths *paths)
 {
 	free(paths->monitor);
+	free(paths->net);
 	free(paths->kernel);
 	free(paths->unzip);
 	free(paths->host_cache);
@@ -229,9 +232,19 @@ static int start_dispatch(const struct settings *s, const struct paths *paths, s
 		.no_jail = s->no_jail,
 	};
 
+	const struct service_settings serving = {
+		.monitor_path = paths->monitor,
+		.net_path = paths->net,
+		.kernel_path = paths->kernel,
+		.host_cache = paths->host_cache,
+		.no_jail = s->no_jail,
+	};
+	int error;
+
 	deploy_init(&deploying);
 	lambda_code_init(paths->unzip);
-	return dispatch_init(&dispatching, err);
+	error = dispatch_init(&dispatching, err);
+	return error ? error : service_init(&serving, err);
 }
 
 static int start_http(const struct settings *s, const struct paths *paths, struct df_err *err)
@@ -293,7 +306,8 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 	http_quiesce();
 	store_quiesce();
 	async_quiesce();
-	while ((left = http_active() + store_active() + async_active()) > 0 &&
+	service_quiesce();
+	while ((left = http_active() + store_active() + async_active() + service_active()) > 0 &&
 		clock_now_ns() < until_ns) {
 		int number = sigtimedwait(signals, NULL, &step);
 
@@ -301,10 +315,12 @@ static void stop(uint64_t limit_ms, const sigset_t *signals)
 			break;
 	}
 	if (left)
-		log_line(LOG_LEVEL_WARNING, "%u requests and events did not end in time", left);
+		log_line(LOG_LEVEL_WARNING, "%u requests, events and services did not end in time",
+			left);
 	alarm(ABORT_LIMIT_S);
 	freeze_abort();
 	dispatch_abort();
+	service_abort();
 	/* Their answers say so. */
 	for (until_ns = clock_now_ns() + ANSWER_LIMIT_NS;
 		http_active() && clock_now_ns() < until_ns;)
@@ -366,11 +382,13 @@ static int serve(struct settings *s, const struct command_line *line, const stru
 	if (!error)
 		error = store_start(s, err);
 	if (!error) {
+		service_start_all();
 		print_start();
 		systemd_tell("READY=1");
 		run(s, line, signals);
 	}
 	mend_stop();
+	service_deinit();
 	triggers_deinit();
 	async_deinit();
 	store_deinit();

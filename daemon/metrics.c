@@ -4,6 +4,7 @@
 
 #include "daemon/event/async.h"
 #include "daemon/object/store.h"
+#include "daemon/service/service.h"
 #include "daemon/trigger/trigger.h"
 
 #include <inttypes.h>
@@ -235,6 +236,7 @@ void metrics_write(struct df_str *text)
 	write_gauges(text);
 	triggers_metrics(text);
 	store_metrics(text);
+	service_metrics(text);
 	pthread_mutex_lock(&tallies.lock);
 	write_results(text);
 	write_counter(text, "cold_starts_total", "Calls that a process was started for.",

@@ -344,6 +344,9 @@ static void find_files(struct function *function)
 	if (!function->root_path || access(function->root_path, R_OK) < 0) {
 		function->state = FUNCTION_FAILED;
 		function->reason = strdup("its root image is missing; deploy it again");
+	} else if (function->config->mode == FUNCTION_SERVICE) {
+		free(function->snapshot_path);
+		function->snapshot_path = NULL;
 	} else if (!function->snapshot_path || !is_usable(function->snapshot_path)) {
 		/* mend.h does it. */
 		function->state = FUNCTION_PENDING;

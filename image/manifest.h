@@ -36,8 +36,10 @@ enum manifest_feature {
 /* The features in the order of their bits, NULL at the end. */
 extern const char *const manifest_feature_names[];
 
-/* service is a known word, refused with "not supported yet". */
-enum manifest_mode { MANIFEST_FRESH, MANIFEST_WARM };
+enum manifest_mode { MANIFEST_FRESH, MANIFEST_WARM, MANIFEST_SERVICE };
+
+/* When a service that has ended is started again. */
+enum manifest_restart { MANIFEST_ALWAYS, MANIFEST_ON_FAILURE, MANIFEST_NEVER };
 
 /* WAIT_ANY: wherever the program waits first. */
 enum manifest_wait {
@@ -161,6 +163,16 @@ struct manifest {
 			log_bytes; /* kept of what the function writes to standard error, all events together */
 		uint64_t log_age_ms;
 	} limits;
+	/* MANIFEST_SERVICE: */
+	struct manifest_list publish; /* host/publish.h */
+	struct {
+		char *path; /* what HTTP asks for; NULL: connecting is all */
+		uint64_t port; /* of the guest; 0: no checks */
+		uint64_t every_ms, timeout_ms;
+		uint64_t failures; /* in a row, until it is started anew */
+	} health;
+	uint32_t restart; /* enum manifest_restart */
+	uint64_t stop_ms; /* from SIGTERM to SIGKILL */
 	char *directory; /* of the file, absolute; relative paths are seen from here. NULL: not from a file */
 };
 

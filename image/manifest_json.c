@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const modes[] = {"fresh", "warm"};
+static const char *const modes[] = {"fresh", "warm", "service"};
+static const char *const restarts[] = {"always", "on-failure", "never"};
 static const char *const wait_points[] = {"any", "stdio", "sdk", "http"};
 static const char *const object_bodies[] = {"event", "object"};
 static const char *const file_bodies[] = {"event", "file"};
@@ -203,6 +204,24 @@ static json_t *numbers_json(const struct manifest *m)
 		"backlog", (json_int_t)m->async.backlog);
 }
 
+static json_t *health_json(const struct manifest *m)
+{
+	if (!m->health.port)
+		return NULL;
+	return json_pack("{s:s*, s:I, s:I, s:I, s:I}", "path", m->health.path, "port",
+		(json_int_t)m->health.port, "every", (json_int_t)m->health.every_ms, "timeout",
+		(json_int_t)m->health.timeout_ms, "failures", (json_int_t)m->health.failures);
+}
+
+static json_t *service_json(const struct manifest *m)
+{
+	if (m->mode != MANIFEST_SERVICE)
+		return json_object();
+	return json_pack("{s:o, s:s, s:I, s:o*}", "publish", list_json(&m->publish), "restart",
+		restarts[m->restart], "stop_time", (json_int_t)m->stop_ms, "health",
+		health_json(m));
+}
+
 json_t *manifest_json(const struct manifest *m, struct df_err *err)
 {
 	json_t *triggers = triggers_json(m, err);
@@ -211,6 +230,7 @@ json_t *manifest_json(const struct manifest *m, struct df_err *err)
 
 	/* Each of these takes its reference, and refuses NULL. */
 	if (json && json_object_update_new(json, numbers_json(m)) == 0 &&
+		json_object_update_new(json, service_json(m)) == 0 &&
 		json_object_set(json, "triggers", triggers) == 0 &&
 		json_object_set(json, "destinations", to) == 0) {
 		json_decref(triggers);

@@ -5,6 +5,7 @@
 #include "host/egress_rule.h"
 #include "image/manifest.h"
 #include "image/manifest_schema.h"
+#include "image/manifest_service.h"
 #include "image/manifest_values.h"
 #include "image/manifest_yaml.h"
 
@@ -783,6 +784,8 @@ static int read_whole(struct reader *r, const char *text, size_t length, struct 
 		error = read_keys(r, manifest_keys, root, m);
 	if (error == 0)
 		error = check_whole(r, root, m);
+	if (error == 0)
+		error = manifest_check_service(m, root, r->shown_name, r->err);
 	node_free(root);
 	return error;
 }

@@ -19,8 +19,8 @@ const char *const manifest_feature_names[] = {
 const char *const manifest_trigger_names[] = {
 	"http", "object", "directory", "schedule", "queue", NULL};
 
-static const char *const modes[] = {"fresh", "warm", NULL};
-static const char *const later_modes[] = {"service", NULL};
+static const char *const modes[] = {"fresh", "warm", "service", NULL};
+static const char *const restarts[] = {"always", "on-failure", "never", NULL};
 static const char *const wait_points[] = {"any", "stdio", "sdk", "http", NULL};
 static const char *const later_wait_points[] = {"lambda", NULL};
 static const char *const object_events[] = {"created", "removed", NULL};
@@ -271,6 +271,42 @@ static const struct schema_key limits_keys[] = {
 	{0},
 };
 
+static const struct schema_key health_keys[] = {
+	{.name = "path",
+		.type = SCHEMA_TEXT,
+		IN_MANIFEST(health.path),
+		.good = value_is_url_path,
+		.expected = "a path such as /healthz"},
+	{.name = "port",
+		.type = SCHEMA_NUMBER,
+		IN_MANIFEST(health.port),
+		.least = 1,
+		.most = UINT16_MAX,
+		.expected = "a number"},
+	{.name = "every",
+		.type = SCHEMA_DURATION,
+		IN_MANIFEST(health.every_ms),
+		.fallback = "10s",
+		.least = 10,
+		.most = DAY,
+		.expected = "a duration such as 10s"},
+	{.name = "timeout",
+		.type = SCHEMA_DURATION,
+		IN_MANIFEST(health.timeout_ms),
+		.fallback = "2s",
+		.least = 10,
+		.most = DAY,
+		.expected = "a duration such as 2s"},
+	{.name = "failures",
+		.type = SCHEMA_NUMBER,
+		IN_MANIFEST(health.failures),
+		.fallback = "3",
+		.least = 1,
+		.most = 1000,
+		.expected = "a number"},
+	{0},
+};
+
 const struct schema_key manifest_keys[] = {
 	{.name = "name",
 		.type = SCHEMA_TEXT,
@@ -325,8 +361,7 @@ const struct schema_key manifest_keys[] = {
 		IN_MANIFEST(mode),
 		.fallback = "fresh",
 		.words = modes,
-		.later = later_modes,
-		.expected = "fresh or warm"},
+		.expected = "fresh, warm or service"},
 	{.name = "concurrency",
 		.type = SCHEMA_NUMBER,
 		IN_MANIFEST(concurrency),
@@ -384,6 +419,25 @@ const struct schema_key manifest_keys[] = {
 		IN_MANIFEST(triggers),
 		.keys = trigger_kinds,
 		.expected = "a list of triggers, each such as \"- http:\""},
+	{.name = "publish",
+		.type = SCHEMA_LIST,
+		IN_MANIFEST(publish),
+		.good = value_is_publish,
+		.expected = "a list of [ADDRESS:]HOST_PORT:GUEST_PORT[/udp], such as 8080:80"},
+	{.name = "health", .type = SCHEMA_SECTION, .keys = health_keys},
+	{.name = "restart",
+		.type = SCHEMA_WORD,
+		IN_MANIFEST(restart),
+		.fallback = "always",
+		.words = restarts,
+		.expected = "always, on-failure or never"},
+	{.name = "stop_time",
+		.type = SCHEMA_DURATION,
+		IN_MANIFEST(stop_ms),
+		.fallback = "10s",
+		.least = 1,
+		.most = HOUR,
+		.expected = "a duration such as 500ms, 3s or 1m"},
 	{.name = "destinations", .type = SCHEMA_SECTION, .keys = destinations_keys},
 	{.name = "async", .type = SCHEMA_SECTION, .keys = async_keys},
 	{.name = "limits", .type = SCHEMA_SECTION, .keys = limits_keys},

@@ -99,6 +99,38 @@ static void test_defaults(void **state)
 	assert_int_equal(m.limits.log_age_ms, 7 * 86400000);
 }
 
+#define SERVICE                                                                         \
+	SMALL "mode: service\negress: [any]\npublish: [8081:80, 0.0.0.0:53:5353/udp]\n" \
+	      "health: {path: /healthz, every: 1s, failures: 2}\nrestart: on-failure\nstop_time: 3s\n"
+
+static void check_service(const struct manifest *m)
+{
+	assert_int_equal(m->mode, MANIFEST_SERVICE);
+	assert_int_equal(m->publish.count, 2);
+	assert_string_equal(m->publish.items[1], "0.0.0.0:53:5353/udp");
+	assert_string_equal(m->health.path, "/healthz");
+	assert_int_equal(m->health.port, 80);
+	assert_int_equal(m->health.every_ms, 1000);
+	assert_int_equal(m->health.timeout_ms, 2000);
+	assert_int_equal(m->health.failures, 2);
+	assert_int_equal(m->restart, MANIFEST_ON_FAILURE);
+	assert_int_equal(m->stop_ms, 3000);
+}
+
+/* As it is written, it is read again. */
+static void test_service(void **state)
+{
+	DF_STR struct df_str text = DF_STR_EMPTY;
+	MANIFEST struct manifest m, again;
+
+	(void)state;
+	parse(SERVICE, &m);
+	check_service(&m);
+	manifest_write(&m, &text);
+	parse(df_str_text(&text), &again);
+	check_service(&again);
+}
+
 static void check_full(const struct manifest *m)
 {
 	assert_string_equal(m->command.items[2], "");
@@ -242,10 +274,25 @@ static const struct {
 	{SMALL "concurrency: 0\n", "dayfly.yaml:3: concurrency is 0; it can be 1 to 1000"},
 	{SMALL "concurrency: 99999999999999999999\n",
 		"dayfly.yaml:3: concurrency must be a number; this is 99999999999999999999"},
-	{SMALL "mode: service\n",
-		"dayfly.yaml:3: mode service is not supported yet; it can be fresh or warm"},
 	{SMALL "mode: frsh\n",
-		"dayfly.yaml:3: mode must be fresh or warm; this is frsh; did you mean fresh?"},
+		"dayfly.yaml:3: mode must be fresh, warm or service; this is frsh; did you mean fresh?"},
+	{SMALL "publish: [8080:80]\n", "dayfly.yaml:3: publish is for services; add mode: service"},
+	{SMALL "stop_time: 10s\n", "dayfly.yaml:3: stop_time is for services; add mode: service"},
+	{SMALL "mode: service\ntimeout: 3s\n",
+		"dayfly.yaml:4: timeout is for functions; a service (mode: service) takes no events"},
+	{SMALL "mode: service\ntriggers: [http]\n",
+		"dayfly.yaml:4: triggers is for functions; a service (mode: service) takes no events"},
+	{SMALL "mode: service\npublish: [80]\n",
+		"dayfly.yaml:4: publish must be a list of [ADDRESS:]HOST_PORT:GUEST_PORT[/udp], such as "
+		"8080:80; this is 80"},
+	{SMALL "mode: service\npublish: [53:53/udp]\nhealth: {every: 1s}\n",
+		"dayfly.yaml:5: health: a check connects to a port that is published as TCP, and there is "
+		"no such; add it to publish, such as publish: [127.0.0.1:8080:80]"},
+	{SMALL "mode: service\npublish: [8080:80]\nhealth: {port: 81}\n",
+		"dayfly.yaml:5: health: a check connects to a port that is published as TCP, and there is "
+		"no such; add it to publish, such as publish: [127.0.0.1:8080:80]"},
+	{SMALL "mode: service\npublish: [8080:80]\nhealth: {path: 'a b'}\n",
+		"dayfly.yaml:5: health.path must be a path such as /healthz; this is a b"},
 	{SMALL "wait_point: lambda\n",
 		"dayfly.yaml:3: wait_point lambda is not supported yet; it can be any, stdio, sdk or http"},
 	{SMALL "port: 65536\n", "dayfly.yaml:3: port is 65536; it can be 1 to 65535"},
@@ -551,6 +598,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_all_keys),
 		cmocka_unit_test(test_write_and_read),
 		cmocka_unit_test(test_write_small),

@@ -4,6 +4,7 @@
 
 #include "host/cron.h"
 #include "host/egress_rule.h"
+#include "host/publish.h"
 #include "host/str.h"
 #include "image/manifest.h"
 
@@ -275,6 +276,22 @@ bool value_is_route(const char *text)
 			return false;
 	}
 	return true;
+}
+
+bool value_is_publish(const char *text)
+{
+	struct df_publish publish;
+
+	return df_publish_parse(text, &publish, NULL) == 0;
+}
+
+bool value_is_url_path(const char *text)
+{
+	const char *at = text;
+
+	while (*at > ' ' && *at < 0x7f)
+		at++;
+	return *text == '/' && !*at && at - text <= 1024;
 }
 
 static bool is_among(const char *text, const char *const *words, size_t count)

@@ -54,6 +54,12 @@ bool value_is_time_zone(const char *text);
 /* A rule about what may be reached: host/egress_rule.h. */
 bool value_is_egress(const char *text);
 
+/* A published port: host/publish.h. */
+bool value_is_publish(const char *text);
+
+/* What stands in an HTTP request: begins with '/', printable, no blanks, at most 1024 bytes. */
+bool value_is_url_path(const char *text);
+
 /* http:// or https://, with a host, without user, password or blanks. */
 bool value_is_url(const char *text);
 

@@ -439,7 +439,7 @@ static const SlirpCb callbacks = {
 
 /* libslirp lets a single connection wait to be accepted; the next one's client would only ask again after a second. Says so for
  * the socket that listens there, which libslirp keeps to itself. */
-static void let_wait(const struct published *p)
+static void let_wait(const struct df_publish *p)
 {
 	struct sockaddr_in name;
 	socklen_t bytes = sizeof(name), value_bytes = sizeof(int);
@@ -454,7 +454,7 @@ static void let_wait(const struct published *p)
 	}
 }
 
-static int publish(struct link *link, const struct published *p, struct df_err *err)
+static int publish(struct link *link, const struct df_publish *p, struct df_err *err)
 {
 	const struct in_addr guest = {htonl(DF_NET_GUEST)};
 	char text[INET_ADDRSTRLEN];

@@ -8,20 +8,14 @@
 #define NAT_LINK_H
 
 #include "base/net_ring.h"
+#include "host/publish.h"
 #include "nat/dns.h"
 #include "nat/egress.h"
 
 #include <slirp/libslirp.h>
 
-#define LINK_PUBLISHED_MAX 64
 #define LINK_PEERS_MAX 256
 #define LINK_ETHERNET 14u
-
-struct published {
-	bool udp;
-	struct in_addr address; /* of the host, network byte order */
-	uint16_t host_port, guest_port;
-};
 
 /* Who sent a datagram to a published port, and may be answered from there. */
 struct peer {
@@ -36,7 +30,7 @@ struct link {
 	Slirp *slirp;
 	struct egress egress;
 	struct dns dns;
-	struct published published[LINK_PUBLISHED_MAX];
+	struct df_publish published[DF_PUBLISH_MAX];
 	unsigned int published_count;
 	struct peer peer[LINK_PEERS_MAX];
 	const char *program; /* for messages */

@@ -7,7 +7,6 @@
 #include "nat/jail.h"
 #include "nat/link.h"
 
-#include <arpa/inet.h>
 #include <dayfly/wire.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +41,7 @@ struct nat {
 	unsigned int guests;
 	/* For all of them. */
 	struct egress egress;
-	struct published published[LINK_PUBLISHED_MAX];
+	struct df_publish published[DF_PUBLISH_MAX];
 	unsigned int published_count;
 	const char *program;
 	bool deployed;
@@ -80,35 +79,16 @@ static int parse_guest(struct nat *nat, const char *text)
 	return 0;
 }
 
-/* [ADDRESS:]HOST_PORT:GUEST_PORT[/udp] */
-static int parse_publish(struct nat *nat, const char *text, struct df_err *err)
+static int add_publish(struct nat *nat, const char *text, struct df_err *err)
 {
-	struct published *p = &nat->published[nat->published_count];
-	char address[INET_ADDRSTRLEN] = "127.0.0.1", protocol[4] = "tcp", end;
-	unsigned int host, guest;
-	bool good;
+	int error;
 
-	if (nat->published_count == LINK_PUBLISHED_MAX)
-		return df_err_set(err, -E2BIG, "-p: more than %u ports", LINK_PUBLISHED_MAX);
-	good = sscanf(text, "%15[0-9.]:%5u:%5u%c", address, &host, &guest, &end) == 3 ||
-		sscanf(text, "%15[0-9.]:%5u:%5u/%3[a-z]%c", address, &host, &guest, protocol,
-			&end) == 4;
-	if (!good) {
-		strcpy(address, "127.0.0.1");
-		good = sscanf(text, "%5u:%5u%c", &host, &guest, &end) == 2 ||
-			sscanf(text, "%5u:%5u/%3[a-z]%c", &host, &guest, protocol, &end) == 3;
-	}
-	if (!good || !host || host > UINT16_MAX || !guest || guest > UINT16_MAX ||
-		(strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0) ||
-		inet_pton(AF_INET, address, &p->address) != 1)
-		return df_err_set(err, -EINVAL,
-			"-p %.100s: not [ADDRESS:]HOST_PORT:GUEST_PORT[/udp], such as 8080:80",
-			text);
-	p->udp = strcmp(protocol, "udp") == 0;
-	p->host_port = (uint16_t)host;
-	p->guest_port = (uint16_t)guest;
-	nat->published_count++;
-	return 0;
+	if (nat->published_count == DF_PUBLISH_MAX)
+		return df_err_set(err, -E2BIG, "-p: more than %d ports", DF_PUBLISH_MAX);
+	error = df_publish_parse(text, &nat->published[nat->published_count], err);
+	if (!error)
+		nat->published_count++;
+	return error;
 }
 
 static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
@@ -132,7 +112,7 @@ static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 			error = egress_add(&nat->egress, optarg, err);
 			break;
 		case 'p':
-			error = parse_publish(nat, optarg, err);
+			error = add_publish(nat, optarg, err);
 			break;
 		case 'n':
 			nat->program = optarg;

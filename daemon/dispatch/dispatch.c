@@ -505,6 +505,12 @@ static void tell(const struct function *function, const struct call *call,
 static bool acceptable(const struct function *function, const struct call *call,
 	struct call_reply *reply)
 {
+	if (function->config->mode == FUNCTION_SERVICE) {
+		reply->result = CALL_NOT_READY;
+		snprintf(reply->text, sizeof(reply->text),
+			"it is a service, which takes no events");
+		return false;
+	}
 	if (function->state != FUNCTION_ACTIVE) {
 		reply->result = CALL_NOT_READY;
 		snprintf(reply->text, sizeof(reply->text), "the function is %s: %s",

@@ -8,9 +8,11 @@
 #include "daemon/function/images.h"
 #include "daemon/function/reuse.h"
 #include "daemon/function/routes.h"
+#include "daemon/function/turn.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/object/loop.h"
+#include "daemon/service/service.h"
 #include "daemon/state.h"
 #include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
@@ -28,22 +30,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A name that is being deployed or removed. */
-struct turn {
-	LIST_ENTRY(turn) link;
-	const char *name;
-};
+static struct deploy_settings settings;
 
-static struct {
-	struct deploy_settings settings;
-	pthread_mutex_t lock;
-	/* protected by lock: */
-	LIST_HEAD(, turn) turns;
-} deploying = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-void deploy_init(const struct deploy_settings *settings)
+void deploy_init(const struct deploy_settings *with)
 {
-	deploying.settings = *settings;
+	settings = *with;
 }
 
 void deploy_uuid(char text[FUNCTION_REVISION_BYTES])
@@ -58,31 +49,6 @@ void deploy_uuid(char text[FUNCTION_REVISION_BYTES])
 		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
 		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
 		b[15]);
-}
-
-/* One at a time for each name. */
-static bool take_turn(struct turn *turn, const char *name)
-{
-	struct turn *other;
-
-	turn->name = name;
-	pthread_mutex_lock(&deploying.lock);
-	LIST_FOREACH(other, &deploying.turns, link)
-	{
-		if (strcmp(other->name, name) == 0)
-			break;
-	}
-	if (!other)
-		LIST_INSERT_HEAD(&deploying.turns, turn, link);
-	pthread_mutex_unlock(&deploying.lock);
-	return !other;
-}
-
-static void end_turn(struct turn *turn)
-{
-	pthread_mutex_lock(&deploying.lock);
-	LIST_REMOVE(turn, link);
-	pthread_mutex_unlock(&deploying.lock);
 }
 
 /* --- files --- */
@@ -199,8 +165,8 @@ static int freeze(struct function *function, const struct deployment *deployment
 	if (fd < 0)
 		return df_err_set(err, -errno, "%s: %s", temporary ? temporary : "a snapshot",
 			df_errno_text(errno));
-	error = freeze_program(&deploying.settings, deployment, function->root_path, fd, &ready,
-		&output, &report, err);
+	error = freeze_program(&settings, deployment, function->root_path, fd, &ready, &output,
+		&report, err);
 	if (deployment->output)
 		df_str_add_bytes(deployment->output, df_str_text(&output), output.length);
 	if (deployment->report)
@@ -256,7 +222,7 @@ static int take_files(struct function *function, const struct function *from, st
 static void name_frozen(const struct deployment *deployment)
 {
 	struct function_config *config = deployment->config;
-	char *key = reuse_key(&deploying.settings, deployment);
+	char *key = reuse_key(&settings, deployment);
 
 	free(config->frozen);
 	config->frozen = key;
@@ -278,7 +244,30 @@ static struct function *frozen_already(const struct deployment *deployment, stru
 	return found;
 }
 
-/* All that an Active function has. 1: the program could not be frozen. */
+static bool is_service(const struct function *function)
+{
+	return function && function->config->mode == FUNCTION_SERVICE;
+}
+
+/* It has a root image, and runs. 1: it did not come up. */
+static int make_service(struct function *function, const struct deployment *deployment,
+	struct df_err *err)
+{
+	uint64_t before_ns = clock_now_ns();
+	int error = take_image(function, deployment, err);
+
+	free(deployment->config->frozen);
+	deployment->config->frozen = NULL;
+	strcpy(function->wait_point, "service");
+	if (!error)
+		error = sync_directory();
+	if (!error)
+		error = service_replace(function, deployment->output, err);
+	function->boot_ns = clock_now_ns() - before_ns;
+	return error;
+}
+
+/* All that an Active function has. 1: the program could not be frozen, or as a service did not come up. */
 static int make_files(struct function *function, struct function *before,
 	const struct deployment *deployment, struct df_err *err)
 {
@@ -288,6 +277,8 @@ static int make_files(struct function *function, struct function *before,
 	if (error)
 		return 1;
 	function->root_path = file_path(function->revision, "root");
+	if (function->root_path && is_service(function))
+		return make_service(function, deployment, err);
 	function->snapshot_path = file_path(function->revision, "snapshot");
 	if (!function->root_path || !function->snapshot_path)
 		return df_err_set(err, -ENOMEM, "out of memory");
@@ -369,27 +360,40 @@ static void put_failed(struct function *function, const struct df_err *err)
 	(void)put(function, &ignored);
 }
 
+static int put_active(struct function *function, struct function *before, struct df_err *err)
+{
+	int error;
+
+	function->state = FUNCTION_ACTIVE;
+	error = put(function, err);
+	if (error && is_service(function))
+		service_put_back(function->config->name, before);
+	return error;
+}
+
 static enum deploy_result deploy_in_turn(struct function *function,
 	const struct deployment *deployment, struct df_err *err)
 {
-	struct function *before = registry_find(function->config->name, NULL);
+	const char *name = function->config->name;
+	struct function *before = registry_find(name, NULL);
+	enum deploy_result result = before ? DEPLOY_REPLACED : DEPLOY_MADE;
 	int error = triggers_prepare(function->config, err)
 		? 1
 		: make_files(function, before, deployment, err);
 
-	function_unref(before);
 	if (error > 0) {
-		if (!serves(function->config->name))
+		if (!serves(name))
 			put_failed(function, err);
-		return DEPLOY_FAILED;
+		result = DEPLOY_FAILED;
+	} else if (error || put_active(function, before, err)) {
+		result = DEPLOY_ERROR;
+	} else {
+		triggers_apply(name, function);
+		if (is_service(before) && !is_service(function))
+			service_forget(name);
 	}
-	function->state = FUNCTION_ACTIVE;
-	if (!error)
-		error = put(function, err);
-	if (error)
-		return DEPLOY_ERROR;
-	triggers_apply(function->config->name, function);
-	return before ? DEPLOY_REPLACED : DEPLOY_MADE;
+	function_unref(before);
+	return result;
 }
 
 enum deploy_result deploy(const struct deployment *deployment, struct df_err *err)
@@ -402,8 +406,7 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 		df_err_set(err, -ENOMEM, "out of memory");
 		return DEPLOY_ERROR;
 	}
-	if (!take_turn(&turn, function->config->name)) {
-		df_err_set(err, -EBUSY, "%s is being deployed just now", function->config->name);
+	if (turn_take(&turn, function->config->name, err)) {
 		function_unref(function);
 		return DEPLOY_CONFLICT;
 	}
@@ -415,10 +418,12 @@ enum deploy_result deploy(const struct deployment *deployment, struct df_err *er
 		result = deploy_in_turn(function, deployment, err);
 	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
 		images_deployed(function->config->name, function->config->image_digest);
-	end_turn(&turn);
+	turn_end(&turn);
 	if (result == DEPLOY_MADE || result == DEPLOY_REPLACED)
 		log_line(LOG_LEVEL_INFO, "deployed %s, %s after %.1f ms", function->config->name,
-			function->reused ? "with a snapshot that was there, frozen" : "frozen",
+			is_service(function)       ? "up"
+				: function->reused ? "with a snapshot that was there, frozen"
+						   : "frozen",
 			(double)function->boot_ns / 1e6);
 	function_unref(function);
 	return result;
@@ -483,10 +488,13 @@ int deploy_publish(const char *name, const char *description, struct function **
 
 	if (!latest)
 		return df_err_set(err, -ENOENT, "there is no function named %s", name);
-	error = latest->state == FUNCTION_ACTIVE
-		? publish(latest, description, version, err)
-		: df_err_set(err, -EINVAL, "the function is %s: %s",
-			  function_state_text(latest->state), latest->reason);
+	if (is_service(latest))
+		error = df_err_set(err, -EINVAL, "%s is a service, which has no versions", name);
+	else
+		error = latest->state == FUNCTION_ACTIVE
+			? publish(latest, description, version, err)
+			: df_err_set(err, -EINVAL, "the function is %s: %s",
+				  function_state_text(latest->state), latest->reason);
 	function_unref(latest);
 	return error;
 }
@@ -550,20 +558,22 @@ void deploy_again(struct function *pending)
 	struct turn turn;
 
 	/* Who deploys it just now makes this needless. */
-	if (!take_turn(&turn, pending->config->name))
+	if (turn_take(&turn, pending->config->name, NULL))
 		return;
 	if (is_current(pending))
 		again_in_turn(pending);
-	end_turn(&turn);
+	turn_end(&turn);
 }
 
 int deploy_remove(const char *name, const char *version, struct df_err *err)
 {
 	struct turn turn;
-	int error;
+	int error = turn_take(&turn, name, err);
 
-	if (!take_turn(&turn, name))
-		return df_err_set(err, -EBUSY, "%s is being deployed just now", name);
+	if (error)
+		return error;
+	if (!version || strcmp(version, FUNCTION_LATEST) == 0)
+		service_forget(name);
 	error = state_remove_function(name, version, err);
 	if (!error && !registry_remove(name, version))
 		error = df_err_set(err, -ENOENT, "there is no function named %s", name);
@@ -572,6 +582,6 @@ int deploy_remove(const char *name, const char *version, struct df_err *err)
 		async_forget(name);
 		log_forget(name);
 	}
-	end_turn(&turn);
+	turn_end(&turn);
 	return error;
 }

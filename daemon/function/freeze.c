@@ -4,6 +4,7 @@
 
 #include "host/cleanup.h"
 #include "host/monitor.h"
+#include "host/monitor_words.h"
 #include "host/slot.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 
 /* What the monitor may take for reading, checking and writing, beside the program's own time. */
 #define MARGIN_MS 60000u
-#define FIXED_WORDS 24
 
 /* A monitor that is waited for. */
 struct freezing {
@@ -83,72 +83,42 @@ static int make_slot(const struct deployment *deployment, struct df_slot *slot, 
 		     : df_slot_seal(slot, slot->in_bytes, df_slot_window(config->reply_max), err);
 }
 
-static size_t count_words(char *const *words)
+static char **program_words(const struct deploy_settings *settings,
+	const struct function_config *config, const char *root_path, const char *features,
+	const char *const *flags)
 {
-	size_t count = 0;
+	struct df_monitor_words words = {.name = "freeze",
+		.host_cache = settings->host_cache,
+		.kernel = settings->kernel_path,
+		.flags = flags};
 
-	while (words[count])
-		count++;
-	return count;
-}
-
-/* The monitor's command line (monitor/options.c). */
-static char **make_words(const struct deploy_settings *settings,
-	const struct deployment *deployment, const char *root_path, const char *memory,
-	const char *features, const char *port)
-{
-	const struct function_config *config = deployment->config;
-	const char *const fixed[] = {"dayfly-monitor", "freeze", "--host-cache",
-		settings->host_cache, "--kernel", settings->kernel_path,
-		config->raw_root ? "--raw-root" : "--root", root_path, "--program", config->program,
-		"--memory", memory, "--features", features, "--cwd", config->workdir};
-	size_t count = sizeof(fixed) / sizeof(fixed[0]), more = count_words(config->command);
-	const char **words = calloc(FIXED_WORDS + more, sizeof(*words));
-
-	if (!words)
-		return NULL;
-	memcpy(words, fixed, sizeof(fixed));
-	if (settings->no_jail)
-		words[count++] = "--no-jail";
-	if (port) {
-		words[count++] = "--http";
-		words[count++] = port;
-	}
-	words[count++] = "--";
-	for (size_t i = 0; i < more; i++)
-		words[count++] = config->command[i];
-	return (char **)words;
-}
-
-/* The environment and the secrets; the strings are the configuration's. */
-static char **all_variables(const struct function_config *config)
-{
-	size_t plain = count_words(config->environment), secret = count_words(config->secrets);
-	char **all = calloc(plain + secret + 1, sizeof(*all));
-
-	if (all) {
-		memcpy(all, config->environment, plain * sizeof(*all));
-		memcpy(all + plain, config->secrets, secret * sizeof(*all));
-	}
-	return all;
+	function_config_words(config, root_path, &words);
+	words.features = features;
+	return df_monitor_words(&words);
 }
 
 static int start(const struct deploy_settings *settings, const struct deployment *deployment,
 	const char *root_path, struct df_monitor *monitor, struct df_err *err)
 {
 	const struct function_config *config = deployment->config;
-	DF_FREE char *memory = df_format("%llu", (unsigned long long)config->memory_bytes);
 	bool http = config->wait == FUNCTION_WAIT_HTTP;
 	DF_FREE char *features = df_format("%s%s%s,freeze", config->features,
 		(http || config->egress) && !strstr(config->features, ",net") ? ",net" : "",
 		http ? ",http" : "");
-	DF_FREE char *port = http ? df_format("%u", config->port) : NULL;
-	DF_FREE char **words = memory && features && (!http || port)
-		? make_words(settings, deployment, root_path, memory, features, port)
-		: NULL;
+	DF_FREE char *port = df_format("%u", config->port);
+	const char *flags[4] = {NULL};
+	DF_FREE char **environment = function_config_variables(config);
+	DF_FREE char **words = NULL;
+	size_t count = 0;
 
-	DF_FREE char **environment = all_variables(config);
-
+	if (settings->no_jail)
+		flags[count++] = "--no-jail";
+	if (http) {
+		flags[count++] = "--http";
+		flags[count++] = port;
+	}
+	words = port && features ? program_words(settings, config, root_path, features, flags)
+				 : NULL;
 	if (!words || !environment)
 		return df_err_set(err, -ENOMEM, "out of memory");
 	return df_monitor_start(monitor, settings->monitor_path, words, environment, err);

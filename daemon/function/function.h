@@ -42,10 +42,12 @@
 #define FUNCTION_ATTEMPTS_DEFAULT 3u
 #define FUNCTION_AGE_DEFAULT_MS (6ull * 3600 * 1000)
 #define FUNCTION_BACKLOG_DEFAULT 10000u
+#define FUNCTION_STOP_DEFAULT_MS 10000u
 
 enum function_mode {
 	FUNCTION_FRESH, /* every event gets a pristine instance */
 	FUNCTION_WARM, /* an instance goes on from event to event until one fails (docs/sdk.md) */
+	FUNCTION_SERVICE, /* no function at all: a program that always runs (service/service.h) */
 };
 
 /* Where the program must have been frozen. */
@@ -62,6 +64,22 @@ struct function_async {
 	uint64_t age_max_ms;
 	uint64_t backlog; /* events that wait on disk, at most */
 	char *on_success, *on_failure; /* texts of destinations (destination_parse), or NULL */
+};
+
+/* When a service that has ended is started again. */
+enum function_restart { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
+
+/* What FUNCTION_SERVICE has beside the others (docs/services.md). */
+struct function_service {
+	char **publish; /* texts that df_publish_parse takes; may be empty, never NULL */
+	enum function_restart restart;
+	uint64_t stop_ms; /* from SIGTERM to SIGKILL */
+	struct {
+		char *path; /* what HTTP asks for; NULL: connecting is all */
+		unsigned int port; /* of the guest, published as TCP; 0: no checks */
+		uint64_t every_ms, timeout_ms;
+		unsigned int failures; /* one after the other, until it is started anew */
+	} health;
 };
 
 /* How a function is made and limited. All strings are its own; lists have a NULL at the end. */
@@ -90,6 +108,7 @@ struct function_config {
 	enum function_wait wait;
 	unsigned int port; /* FUNCTION_WAIT_HTTP: where the program listens */
 	struct function_async async;
+	struct function_service service;
 	json_t *triggers; /* an array of {KIND: {...}}, checked (trigger/trigger.h); never NULL */
 };
 
@@ -108,6 +127,16 @@ json_t *function_config_json(const struct function_config *config, enum function
 	__attribute__((warn_unused_result));
 
 void function_config_free(struct function_config *config);
+
+/* Environment and secrets as a program gets them: a list to be freed with free(), its texts are the configuration's. NULL without memory. */
+char **function_config_variables(const struct function_config *config)
+	__attribute__((warn_unused_result));
+
+struct df_monitor_words; /* host/monitor_words.h */
+
+/* What a monitor is told of the program, its features included. */
+void function_config_words(const struct function_config *config, const char *root_path,
+	struct df_monitor_words *words);
 
 /* Is it a name that a function may have? */
 bool function_name_ok(const char *name, size_t length);

@@ -6,8 +6,11 @@
 #include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
 #include "host/egress_rule.h"
+#include "host/monitor_words.h"
+#include "host/publish.h"
 #include "host/slot.h"
 #include "host/str.h"
+#include "image/manifest_values.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,6 +54,8 @@ void function_config_free(struct function_config *config)
 	free(config->frozen);
 	free(config->async.on_success);
 	free(config->async.on_failure);
+	free_list(config->service.publish);
+	free(config->service.health.path);
 	json_decref(config->triggers);
 	free(config->image_digest);
 	free(config);
@@ -117,21 +122,29 @@ static int read_small(const char *key, const json_t *value, struct range range, 
 	return error;
 }
 
+static int read_list(const char *key, const json_t *value, char ***into, struct df_err *err)
+{
+	size_t count = json_array_size(value);
+
+	free_list(*into);
+	*into = calloc(count + 1, sizeof(**into));
+	for (size_t i = 0; i < count; i++) {
+		int error = *into ? read_text(key, json_array_get(value, i), &(*into)[i], err)
+				  : -ENOMEM;
+
+		if (error)
+			return error;
+	}
+	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+}
+
 static int read_command(const json_t *value, char ***into, struct df_err *err)
 {
 	size_t count = json_is_array(value) ? json_array_size(value) : 0;
 
 	if (count == 0 || count > FUNCTION_LIST_MAX)
 		return wrong("command", "a list of 1 to 256 strings", err);
-	*into = calloc(count + 1, sizeof(**into));
-	for (size_t i = 0; i < count; i++) {
-		int error = *into ? read_text("command", json_array_get(value, i), &(*into)[i], err)
-				  : -ENOMEM;
-
-		if (error)
-			return error;
-	}
-	return 0;
+	return read_list("command", value, into, err);
 }
 
 static int read_features(const json_t *value, char **into, struct df_err *err)
@@ -167,6 +180,7 @@ static int read_egress(const json_t *value, char ***into, struct df_err *err)
 	size_t count = json_is_array(value) ? json_array_size(value) : SIZE_MAX;
 	struct df_egress_rule rule;
 	struct df_err why;
+	int error;
 
 	if (count > DF_EGRESS_RULES_MAX)
 		return wrong("egress", "a list of at most 64 rules", err);
@@ -174,17 +188,12 @@ static int read_egress(const json_t *value, char ***into, struct df_err *err)
 	*into = NULL;
 	if (count == 0)
 		return 0;
-	*into = calloc(count + 1, sizeof(**into));
-	for (size_t i = 0; i < count; i++) {
-		int error = *into ? read_text("egress", json_array_get(value, i), &(*into)[i], err)
-				  : -ENOMEM;
-
-		if (error)
-			return error;
+	error = read_list("egress", value, into, err);
+	for (size_t i = 0; !error && i < count; i++) {
 		if (df_egress_rule_parse((*into)[i], &rule, &why))
-			return df_err_set(err, why.code, "egress: %s", why.text);
+			error = df_err_set(err, why.code, "egress: %s", why.text);
 	}
-	return 0;
+	return error;
 }
 
 /* "NAME=VALUE" for each member of an object, behind what is in `into` already. */
@@ -239,7 +248,8 @@ static int read_secrets(const json_t *value, char ***into, struct df_err *err)
 }
 
 /* In the order of their enums. */
-static const char *const modes[] = {"fresh", "warm", NULL};
+static const char *const modes[] = {"fresh", "warm", "service", NULL};
+static const char *const restarts[] = {"always", "on-failure", "never", NULL};
 static const char *const wait_points[] = {"any", "stdio", "sdk", "http", NULL};
 
 static int read_word(const char *key, const json_t *value, const char *const *words, int *into,
@@ -322,6 +332,64 @@ static int read_destinations(const json_t *value, struct function_async *async, 
 	return 0;
 }
 
+static int read_publish(const json_t *value, char ***into, struct df_err *err)
+{
+	struct df_publish publish;
+	int error;
+
+	if (!json_is_array(value) || json_array_size(value) > DF_PUBLISH_MAX)
+		return wrong("publish", "a list of at most 64 strings", err);
+	error = read_list("publish", value, into, err);
+	for (size_t i = 0; !error && (*into)[i]; i++)
+		error = df_publish_parse((*into)[i], &publish, err);
+	return error;
+}
+
+static int read_health_key(struct function_service *s, const char *key, const json_t *value,
+	struct df_err *err)
+{
+	const struct range time = {10, 24ull * 3600 * 1000};
+
+	if (strcmp(key, "port") == 0)
+		return read_small("health.port", value, (struct range){1, UINT16_MAX},
+			&s->health.port, err);
+	if (strcmp(key, "every") == 0)
+		return read_number("health.every", value, time, &s->health.every_ms, err);
+	if (strcmp(key, "timeout") == 0)
+		return read_number("health.timeout", value, time, &s->health.timeout_ms, err);
+	if (strcmp(key, "failures") == 0)
+		return read_small("health.failures", value, (struct range){1, 1000},
+			&s->health.failures, err);
+	if (strcmp(key, "path") == 0) {
+		int error = read_text("health.path", value, &s->health.path, err);
+
+		return error || value_is_url_path(s->health.path)
+			? error
+			: wrong("health.path", "a path such as /healthz", err);
+	}
+	return df_err_set(err, -EINVAL, "health.%s is no key of a deployment", key);
+}
+
+static int read_health(const json_t *value, struct function_service *s, struct df_err *err)
+{
+	json_t *object = (json_t *)value, *item;
+	const char *key;
+	int error = 0;
+
+	if (!json_is_object(value))
+		return wrong("health", "an object", err);
+	json_object_foreach(object, key, item)
+	{
+		error = read_health_key(s, key, item, err);
+		if (error)
+			return error;
+	}
+	if (!s->health.port)
+		return df_err_set(err, -EINVAL,
+			"health.port is missing: the port of the program to connect to");
+	return 0;
+}
+
 static int read_triggers(const json_t *value, json_t **into, struct df_err *err)
 {
 	int error = triggers_check(value, err);
@@ -353,6 +421,7 @@ static int read_limit(struct function_config *c, const char *key, const json_t *
 		{"reply_max", {1, BODY_MAX_MAX}, &c->reply_max, NULL},
 		{"log_max", {4096, 1ull << 30}, &c->log_max, NULL},
 		{"log_age", {1000, 3660ull * 24 * 3600 * 1000}, &c->log_age_ms, NULL},
+		{"stop_time", {1, FUNCTION_TIMEOUT_MAX_MS}, &c->service.stop_ms, NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
@@ -402,6 +471,12 @@ static int read_key(struct function_config *c, const char *key, const json_t *va
 		return read_destinations(value, &c->async, err);
 	if (strcmp(key, "triggers") == 0)
 		return read_triggers(value, &c->triggers, err);
+	if (strcmp(key, "publish") == 0)
+		return read_publish(value, &c->service.publish, err);
+	if (strcmp(key, "health") == 0)
+		return read_health(value, &c->service, err);
+	if (strcmp(key, "restart") == 0)
+		return read_word(key, value, restarts, (int *)&c->service.restart, err);
 	if (strcmp(key, "image_digest") == 0)
 		return read_text(key, value, &c->image_digest, err);
 	if (strcmp(key, "raw_root") == 0) {
@@ -423,6 +498,9 @@ static int set_defaults(struct function_config *c, const char *name)
 	c->environment = calloc(3, sizeof(*c->environment));
 	c->secrets = calloc(1, sizeof(*c->secrets));
 	c->triggers = json_array();
+	c->service = (struct function_service){.publish = calloc(1, sizeof(char *)),
+		.stop_ms = FUNCTION_STOP_DEFAULT_MS,
+		.health = {.every_ms = 10000, .timeout_ms = 2000, .failures = 3}};
 	if (c->environment) {
 		c->environment[0] = strdup(BASE_ENVIRONMENT);
 		c->environment[1] = strdup("HOME=/root");
@@ -440,9 +518,51 @@ static int set_defaults(struct function_config *c, const char *name)
 		.age_max_ms = FUNCTION_AGE_DEFAULT_MS,
 		.backlog = FUNCTION_BACKLOG_DEFAULT};
 	return c->name && c->features && c->workdir && c->reply_type && c->environment &&
-			c->secrets && c->triggers && c->environment[0] && c->environment[1]
+			c->secrets && c->triggers && c->service.publish && c->environment[0] &&
+			c->environment[1]
 		? 0
 		: -ENOMEM;
+}
+
+/* Who checks a service connects to a port of the host. */
+static bool is_published(const struct function_service *s, unsigned int port)
+{
+	struct df_publish publish;
+
+	for (size_t i = 0; s->publish[i]; i++) {
+		if (!df_publish_parse(s->publish[i], &publish, NULL) && !publish.udp &&
+			publish.guest_port == port)
+			return true;
+	}
+	return false;
+}
+
+static int check_service(const struct function_config *c, struct df_err *err)
+{
+	const struct function_service *s = &c->service;
+
+	if (json_array_size(c->triggers) || c->async.on_success || c->async.on_failure)
+		return df_err_set(err, -EINVAL,
+			"a service takes no events: triggers and destinations are for functions (mode fresh or warm)");
+	if (c->wait != FUNCTION_WAIT_ANY)
+		return df_err_set(err, -EINVAL,
+			"a service is never frozen, so it has no wait_point; mode fresh is for functions");
+	if (s->health.port && !is_published(s, s->health.port))
+		return df_err_set(err, -EINVAL,
+			"health.port is %u, which is not published; add it to publish, such as 127.0.0.1:8080:%u",
+			s->health.port, s->health.port);
+	return 0;
+}
+
+static int check_mode(const struct function_config *c, struct df_err *err)
+{
+	if (c->mode == FUNCTION_SERVICE)
+		return check_service(c, err);
+	if (c->service.publish[0] || c->service.health.port)
+		return df_err_set(err, -EINVAL,
+			"publish and health are for mode service; a function is called at /fn/%s",
+			c->name);
+	return 0;
 }
 
 static int check_whole(const struct function_config *c, struct df_err *err)
@@ -458,7 +578,7 @@ static int check_whole(const struct function_config *c, struct df_err *err)
 		if ((unsigned char)*at < 0x20 || (unsigned char)*at > 0x7e)
 			return wrong("reply_type", "printable", err);
 	}
-	return 0;
+	return check_mode(c, err);
 }
 
 int function_config_parse(const char *name, const json_t *json, struct function_config **config,
@@ -555,6 +675,22 @@ static json_t *limits_json(const struct function_config *c)
 		(json_int_t)c->log_age_ms);
 }
 
+static json_t *health_json(const struct function_service *s)
+{
+	if (!s->health.port)
+		return NULL;
+	return json_pack("{s:s*, s:i, s:I, s:I, s:i}", "path", s->health.path, "port",
+		(int)s->health.port, "every", (json_int_t)s->health.every_ms, "timeout",
+		(json_int_t)s->health.timeout_ms, "failures", (int)s->health.failures);
+}
+
+static json_t *service_json(const struct function_service *s)
+{
+	return json_pack("{s:o, s:s, s:I, s:o*}", "publish", words_json(s->publish), "restart",
+		restarts[s->restart], "stop_time", (json_int_t)s->stop_ms, "health",
+		health_json(s));
+}
+
 json_t *function_config_json(const struct function_config *c, enum function_secrets secrets)
 {
 	json_t *json = json_pack(
@@ -573,6 +709,11 @@ json_t *function_config_json(const struct function_config *c, enum function_secr
 	}
 	if (json && c->egress)
 		(void)json_object_set_new(json, "egress", words_json(c->egress));
+	if (json && c->mode == FUNCTION_SERVICE &&
+		json_object_update_new(json, service_json(&c->service))) {
+		json_decref(json);
+		return NULL;
+	}
 	if (json && c->description)
 		(void)json_object_set_new(json, "description", json_string(c->description));
 	if (json && c->frozen)
@@ -582,4 +723,41 @@ json_t *function_config_json(const struct function_config *c, enum function_secr
 	if (json && c->lambda)
 		(void)json_object_set_new(json, "lambda", json_string(c->lambda));
 	return json;
+}
+
+/* --- for monitors --- */
+
+static size_t count_words(char *const *words)
+{
+	size_t count = 0;
+
+	while (words[count])
+		count++;
+	return count;
+}
+
+char **function_config_variables(const struct function_config *config)
+{
+	size_t plain = count_words(config->environment), secret = count_words(config->secrets);
+	char **all = calloc(plain + secret + 1, sizeof(*all));
+
+	if (all) {
+		memcpy(all, config->environment, plain * sizeof(*all));
+		memcpy(all + plain, config->secrets, secret * sizeof(*all));
+	}
+	return all;
+}
+
+void function_config_words(const struct function_config *config, const char *root_path,
+	struct df_monitor_words *words)
+{
+	words->root = root_path;
+	words->raw_root = config->raw_root;
+	words->program = config->program;
+	words->features = config->features;
+	words->cwd = config->workdir;
+	words->memory_bytes = config->memory_bytes;
+	words->argv0 = config->command[0];
+	words->arguments = config->command + 1;
+	words->argument_count = count_words(config->command) - 1;
 }

@@ -214,12 +214,27 @@ static enum MHD_Result put_event(struct request *request, const struct function 
 	}
 }
 
+/* Who calls a service wants to know where it is. */
+static enum MHD_Result send_no_function(struct request *request, const struct function *function)
+{
+	DF_STR struct df_str where = DF_STR_EMPTY;
+	char *const *publish = function->config->service.publish;
+
+	for (size_t i = 0; publish[i]; i++)
+		df_str_addf(&where, "%s%s", i ? ", " : "", publish[i]);
+	return http_send_error(request, MHD_HTTP_CONFLICT, "Service",
+		"%s is a service: it is always on and takes no events; connect to the ports it publishes: %s",
+		function->config->name, where.length ? df_str_text(&where) : "none");
+}
+
 static enum MHD_Result call_function(struct request *request, struct function *function,
 	const struct call *call)
 {
 	struct call_reply reply;
 	enum MHD_Result result;
 
+	if (function->config->mode == FUNCTION_SERVICE)
+		return send_no_function(request, function);
 	if (wants_async(request))
 		return put_event(request, function, call);
 	if (dispatch_call(function, call, &reply) == CALL_OK)

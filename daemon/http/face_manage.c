@@ -9,6 +9,8 @@
 #include "daemon/object/s3.h"
 #include "daemon/metrics.h"
 #include "daemon/function/source.h"
+#include "daemon/function/turn.h"
+#include "daemon/service/service.h"
 #include "daemon/state.h"
 #include "daemon/trigger/trigger.h"
 #include "host/cleanup.h"
@@ -44,6 +46,20 @@ static json_t *calls_json(struct function *function)
 	return json;
 }
 
+/* What a function has and a service has not goes; how it is comes. */
+static void show_service(json_t *json, const char *name)
+{
+	static const char *const others[] = {"url", "calls", "snapshot_bytes", "event_pages",
+		"concurrency", "waiting", "body_max", "reply_max", "timeout", "async",
+		"destinations", "triggers", "reply_type", "port"};
+	json_t *now = service_json(name);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		(void)json_object_del(json, others[i]);
+	if (now)
+		(void)json_object_set_new(json, "service", now);
+}
+
 static json_t *function_json(struct function *f)
 {
 	char time[CLOCK_TEXT_BYTES], url[256];
@@ -74,6 +90,8 @@ static json_t *function_json(struct function *f)
 		(void)json_object_set_new(json, "reused", json_true());
 	if (json && f->config->triggers && strcmp(f->version, FUNCTION_LATEST) == 0)
 		(void)json_object_set_new(json, "triggers", triggers_json(f->config->name));
+	if (json && f->config->mode == FUNCTION_SERVICE)
+		show_service(json, f->config->name);
 	return json;
 }
 
@@ -352,6 +370,60 @@ static enum MHD_Result delete_function(struct request *request)
 	}
 }
 
+/* --- services --- */
+
+static enum MHD_Result answer_service(struct request *request, const char *name, int error,
+	const struct df_err *err)
+{
+	struct function *function;
+	enum MHD_Result result;
+
+	switch (error) {
+	case 0:
+		break;
+	case -EBUSY:
+	case 1:
+		return http_send_error(request, MHD_HTTP_CONFLICT, error > 0 ? "NotUp" : "Conflict",
+			"%s", err->text);
+	case -ENOENT:
+		return http_send_error(request, MHD_HTTP_NOT_FOUND, "NotFound", "%s", err->text);
+	default:
+		return http_send_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "Failed", "%s",
+			err->text);
+	}
+	function = registry_find(name, NULL);
+	result = function ? http_send_json(request, MHD_HTTP_OK, function_json(function))
+			  : http_send_error(request, MHD_HTTP_NOT_FOUND, "NotFound",
+				    "%s was deleted meanwhile", name);
+	function_unref(function);
+	return result;
+}
+
+static enum MHD_Result change_service(struct request *request,
+	int (*change)(const char *name, struct df_err *err))
+{
+	const char *name = request->part[0];
+	struct df_err err = {0};
+	struct turn turn;
+	int error = turn_take(&turn, name, &err);
+
+	if (!error) {
+		error = change(name, &err);
+		turn_end(&turn);
+	}
+	return answer_service(request, name, error, &err);
+}
+
+static enum MHD_Result stop_service(struct request *request)
+{
+	return change_service(request, service_halt);
+}
+
+static enum MHD_Result start_service(struct request *request)
+{
+	return change_service(request, service_resume);
+}
+
 static enum MHD_Result stop(struct request *request)
 {
 	enum MHD_Result result = http_send_empty(request, MHD_HTTP_ACCEPTED);
@@ -367,6 +439,8 @@ const struct route face_manage[] = {
 	{"PUT", "/functions/*", FACE_LOCAL, put_function},
 	{"DELETE", "/functions/*", FACE_LOCAL, delete_function},
 	{"GET", "/functions/*/logs", FACE_LOCAL, show_logs},
+	{"POST", "/functions/*/stop", FACE_LOCAL, stop_service},
+	{"POST", "/functions/*/start", FACE_LOCAL, start_service},
 	{"GET", "/logs", FACE_LOCAL, show_own_log},
 	{"POST", "/stop", FACE_LOCAL, stop},
 	{0},

@@ -4,33 +4,13 @@
 
 #include "daemon/clock.h"
 #include "daemon/event/async.h"
+#include "daemon/memory.h"
 #include "daemon/metrics.h"
-#include "host/cleanup.h"
+#include "daemon/service/service.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* --- processes --- */
-
-/*
- * Memory that a process has for itself: without files, which all have in common. Its pid may belong to another one by now, which this
- * number alone would show.
- */
-static uint64_t memory_of(json_int_t pid)
-{
-	char path[64], line[128];
-	DF_FCLOSE FILE *file = NULL;
-	unsigned long long sum = 0, kib;
-
-	snprintf(path, sizeof(path), "/proc/%lld/status", (long long)pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "RssAnon: %llu", &kib) == 1 ||
-			sscanf(line, "RssShmem: %llu", &kib) == 1)
-			sum += kib;
-	}
-	return (uint64_t)sum << 10;
-}
 
 static enum MHD_Result show_processes(struct request *request)
 {
@@ -42,9 +22,10 @@ static enum MHD_Result show_processes(struct request *request)
 		json_int_t pid = json_integer_value(json_object_get(process, "pid"));
 
 		(void)json_object_set_new(process, "memory_bytes",
-			json_integer((json_int_t)memory_of(pid)));
+			json_integer((json_int_t)memory_of((pid_t)pid)));
 	}
-	return http_send_json(request, MHD_HTTP_OK, json_pack("{s:o}", "processes", list));
+	return http_send_json(request, MHD_HTTP_OK,
+		json_pack("{s:o, s:o}", "processes", list, "services", service_list()));
 }
 
 /* --- functions --- */
@@ -103,7 +84,8 @@ static enum MHD_Result show_stats(struct request *request)
 	json_t *functions = json_array();
 
 	for (size_t i = 0; list && list[i]; i++) {
-		if (strcmp(list[i]->version, FUNCTION_LATEST) == 0)
+		if (strcmp(list[i]->version, FUNCTION_LATEST) == 0 &&
+			list[i]->config->mode != FUNCTION_SERVICE)
 			(void)json_array_append_new(functions, stats_json(list[i]));
 	}
 	registry_list_free(list);

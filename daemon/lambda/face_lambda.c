@@ -243,7 +243,8 @@ static enum MHD_Result list_functions(struct request *request)
 	for (size_t i = 0; list && list[i]; i++) {
 		bool latest = strcmp(list[i]->version, FUNCTION_LATEST) == 0;
 
-		if (!is_behind(list[i], marker) || (!latest && !all))
+		if (!is_behind(list[i], marker) || (!latest && !all) ||
+			list[i]->config->mode == FUNCTION_SERVICE)
 			continue;
 		/* Pages end between names. */
 		if (latest && json_array_size(array) >= room && i) {
@@ -260,11 +261,16 @@ static enum MHD_Result list_functions(struct request *request)
 static enum MHD_Result delete_function(struct request *request)
 {
 	struct lambda_target target;
+	struct function *function;
 	enum MHD_Result result;
 	struct df_err err = {0};
 
 	if (!lambda_begin(request, &target, &result))
 		return result;
+	function = lambda_find(request, &target, &result);
+	if (!function)
+		return result;
+	function_unref(function);
 	switch (deploy_remove(target.name, *target.qualifier ? target.qualifier : NULL, &err)) {
 	case 0:
 		return lambda_send(request, MHD_HTTP_NO_CONTENT, NULL);

@@ -151,6 +151,11 @@ struct function *lambda_find(struct request *request, const struct lambda_target
 	struct function *function =
 		registry_find(target->name, *target->qualifier ? target->qualifier : NULL);
 
+	/* A service is no Lambda function. */
+	if (function && function->config->mode == FUNCTION_SERVICE) {
+		function_unref(function);
+		function = NULL;
+	}
 	if (!function)
 		*result = lambda_not_found(request, target);
 	return function;

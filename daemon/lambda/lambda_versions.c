@@ -78,8 +78,10 @@ enum MHD_Result lambda_list_versions(struct request *request)
 		return lambda_not_found(request, &target);
 	}
 	array = json_array();
-	for (size_t i = 0; list[i]; i++)
-		(void)json_array_append_new(array, lambda_configuration(list[i]));
+	for (size_t i = 0; list[i]; i++) {
+		if (list[i]->config->mode != FUNCTION_SERVICE)
+			(void)json_array_append_new(array, lambda_configuration(list[i]));
+	}
 	registry_list_free(list);
 	return lambda_send(request, MHD_HTTP_OK, json_pack("{s:o}", "Versions", array));
 }

@@ -34,7 +34,8 @@ static char *read_function(struct s3_request *r, const char *arn)
 		return NULL;
 	}
 	function = registry_find(target.name, *target.qualifier ? target.qualifier : NULL);
-	if (!function) {
+	if (!function || function->config->mode == FUNCTION_SERVICE) {
+		function_unref(function);
 		(void)invalid(r,
 			"Unable to validate the following destination configurations: there is no such function");
 		return NULL;
