@@ -163,6 +163,21 @@ int df_net_wait(struct df_net *net, unsigned int limit_ms, struct df_err *err)
 		: df_err_set(err, -EPIPE, "the network could not be set up; dayfly-net says why");
 }
 
+void df_net_ask(const struct df_net *net)
+{
+	(void)!send(net->life, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int df_net_heard(const struct df_net *net)
+{
+	char bytes[16];
+	ssize_t got = recv(net->life, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (got > 0)
+		return 1;
+	return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -EPIPE;
+}
+
 void df_net_inherit(const struct df_net *net)
 {
 	fcntl(net->life, F_SETFD, 0);

@@ -58,6 +58,12 @@ int df_net_start(struct df_net *net, const struct df_net_options *options, struc
 int df_net_wait(struct df_net *net, unsigned int limit_ms, struct df_err *err)
 	__attribute__((warn_unused_result));
 
+/* Asks it to say when the first guest takes the next connection to a port that is published: `life` becomes readable then. Does not block. */
+void df_net_ask(const struct df_net *net);
+
+/* Why is `life` readable? 1: the guest has taken one. -EPIPE: dayfly-net has ended. 0: for no reason. */
+int df_net_heard(const struct df_net *net);
+
 /* For who becomes the monitor: device 0 and `life` stay open over execve. */
 void df_net_inherit(const struct df_net *net);
 

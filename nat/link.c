@@ -261,6 +261,10 @@ static bool tcp_passes(struct link *link, const struct iphdr *ip, const uint8_t 
 	if (bytes < sizeof(tcp))
 		return false;
 	memcpy(&tcp, payload, sizeof(tcp));
+	if (link->asked && tcp.syn && tcp.ack) {
+		link->asked = false;
+		link->taken = true;
+	}
 	/* Only what opens a connection is a question; libslirp resets the rest when there is no connection. */
 	if (!tcp.syn || tcp.ack || allows(link, to, ntohs(tcp.dest)))
 		return true;

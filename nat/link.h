@@ -35,6 +35,8 @@ struct link {
 	struct peer peer[LINK_PEERS_MAX];
 	const char *program; /* for messages */
 	bool deployed; /* they name the manifest's key, not the flag */
+	bool asked; /* to say that the guest takes a connection to a published port */
+	bool taken; /* it has, since */
 	bool broken; /* the guest does not keep to the rings' rules, and that was said */
 	uint32_t told[64]; /* addresses and ports that were refused and said so */
 	unsigned int told_count;

@@ -296,6 +296,25 @@ static void serve(struct nat *nat, struct guest *guest)
 		link_say_broken(link);
 }
 
+/* Somebody asks when the guest takes a connection (host/net.h), or is gone: false. */
+static bool take_question(struct nat *nat)
+{
+	char bytes[16];
+
+	if (read(nat->life_fd, bytes, sizeof(bytes)) <= 0)
+		return false;
+	nat->guest[0].link.asked = true;
+	return true;
+}
+
+static void answer_question(struct nat *nat)
+{
+	if (!nat->guest[0].link.taken)
+		return;
+	nat->guest[0].link.taken = false;
+	(void)!write(nat->life_fd, "", 1);
+}
+
 /* Until the monitor is gone. */
 static void run(struct nat *nat)
 {
@@ -308,10 +327,11 @@ static void run(struct nat *nat)
 			fill(nat, &nat->guest[i], &timeout);
 		if (poll(nat->fds, nat->count, (int)timeout) < 0 && errno != EINTR)
 			return;
-		if (nat->fds[0].revents)
+		if (nat->fds[0].revents && !take_question(nat))
 			return;
 		for (unsigned int i = 0; i < nat->guests; i++)
 			serve(nat, &nat->guest[i]);
+		answer_question(nat);
 	}
 }
 

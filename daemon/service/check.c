@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long a connection must stay open, if connecting is all. */
-#define OPEN_NS 100000000ull
 #define STATUS_BYTES 12 /* "HTTP/1.1 200" */
 
 void check_end(struct check *check)
@@ -46,8 +44,7 @@ void check_begin(struct check *check, const struct df_publish *publish, const ch
 
 	if (to.sin_addr.s_addr == htonl(INADDR_ANY))
 		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*check = (struct check){.path = path, .limit_ns = clock_now_ns() + timeout_ms * 1000000};
-	check->until_ns = check->limit_ns;
+	*check = (struct check){.path = path, .until_ns = clock_now_ns() + timeout_ms * 1000000};
 	check->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (check->fd < 0 ||
 		(connect(check->fd, (const struct sockaddr *)&to, sizeof(to)) < 0 &&
@@ -74,16 +71,12 @@ static enum check_result connected(struct check *check)
 	DF_STR struct df_str text = DF_STR_EMPTY;
 	socklen_t size = sizeof(int);
 	int error = 0;
-	uint64_t open_ns = clock_now_ns() + OPEN_NS;
 
 	if (getsockopt(check->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error)
 		return bad(check, "the connection was refused");
 	check->connected = true;
-	if (!check->path) {
-		if (open_ns < check->limit_ns)
-			check->until_ns = open_ns;
+	if (!check->path)
 		return CHECK_GOING_ON;
-	}
 	df_str_addf(&text,
 		"GET %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: dayfly-health\r\nAccept: */*\r\n"
 		"Connection: close\r\n\r\n",
@@ -119,7 +112,7 @@ static enum check_result received(struct check *check)
 	if (got <= 0)
 		return bad(check,
 			check->path ? "the connection was closed without an answer"
-				    : "the connection was closed at once");
+				    : "the connection was refused");
 	if (!check->path)
 		return good(check);
 	check->got += (size_t)got;
@@ -136,8 +129,11 @@ enum check_result check_step(struct check *check, short revents)
 		result = received(check);
 	if (result != CHECK_GOING_ON || clock_now_ns() < check->until_ns)
 		return result;
-	if (check->connected && !check->path)
-		return good(check);
 	return bad(check,
 		check->connected ? "there was no answer in time" : "nothing was connected in time");
+}
+
+enum check_result check_taken(struct check *check)
+{
+	return check->fd < 0 || check->path ? CHECK_GOING_ON : good(check);
 }

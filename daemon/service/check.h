@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Is a service well? One connection at a time to its published port, without blocking; HTTP asks for a path, without one it is enough that the
- * connection is not refused. What is published takes every connection at once and closes those that the guest
- * refuses, so one must stay open for a moment to count.
+ * Is a service well? One connection at a time to its published port, without blocking. HTTP asks for a path; without one it is enough that
+ * the guest takes the connection, which its network says (check_taken): what is published takes every connection at once, before the
+ * guest is asked, and closes those that it refuses.
  */
 #ifndef DAEMON_SERVICE_CHECK_H
 #define DAEMON_SERVICE_CHECK_H
@@ -17,8 +17,7 @@ struct check {
 	int fd; /* -1: none goes on */
 	bool connected;
 	const char *path; /* borrowed; NULL: connecting is all */
-	uint64_t until_ns; /* for the state it is in */
-	uint64_t limit_ns; /* for the whole */
+	uint64_t until_ns;
 	size_t got;
 	char answer[16]; /* "HTTP/1.1 200 ..." */
 	char why[96]; /* CHECK_BAD: "it answered 500" */
@@ -36,6 +35,9 @@ uint64_t check_until_ns(const struct check *check);
 
 /* `revents` are the descriptor's. With another result than CHECK_GOING_ON it is over. */
 enum check_result check_step(struct check *check, short revents);
+
+/* A check that only connects is good if the guest has taken a connection meanwhile. */
+enum check_result check_taken(struct check *check);
 
 /* Gives it up. */
 void check_end(struct check *check);

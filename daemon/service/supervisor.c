@@ -26,7 +26,7 @@
 /* A service that has nothing to be connected to is up when it has lived this long. */
 #define SETTLE_NS 1000000000ull
 #define PROBE_MS_MIN 20u /* between the checks until it is up, doubling */
-#define PROBE_MS_MAX 500u
+#define PROBE_MS_MAX 200u
 #define BACKOFF_MS_MIN 100u /* until it is started again, doubling */
 #define BACKOFF_MS_MAX 30000u
 #define BACKOFF_RESET_NS 60000000000ull /* of running */
@@ -158,6 +158,8 @@ static void begin_check(struct service *s, const struct df_publish *publish, uin
 {
 	const struct function_service *config = &s->function->config->service;
 
+	if (!config->health.path)
+		df_net_ask(&s->process.net);
 	check_begin(&s->check, publish, config->health.path, config->health.timeout_ms);
 	if (s->check.fd < 0)
 		judge_check(s, CHECK_BAD, now_ns);
@@ -367,14 +369,21 @@ static void start(struct service *s, uint64_t now_ns)
 		start_monitor(s, now_ns);
 }
 
-/* dayfly-net is ready, or has ended: the service does not go on without it. */
+/* dayfly-net is ready, or says that a connection was taken, or has ended: the service does not go on without it. */
 static void take_net(struct service *s, uint64_t now_ns)
 {
+	int heard;
+
 	if (s->process.pid < 0) {
 		start_monitor(s, now_ns);
-	} else if (!*s->cause) {
+		return;
+	}
+	heard = df_net_heard(&s->process.net);
+	if (heard < 0) {
 		ask_to_end(s, now_ns, "its network (dayfly-net) has ended");
 		signal_to(s, SIGKILL);
+	} else if (heard && check_taken(&s->check) == CHECK_GOOD) {
+		judge_check(s, CHECK_GOOD, now_ns);
 	}
 }
 
@@ -567,7 +576,7 @@ static void take_events(struct service *s, const struct pollfd *fds, uint64_t no
 	step_check(s, fds[AT_CHECK].revents, now_ns);
 	if (fds[AT_END].revents)
 		take_end(s, now_ns);
-	else if (fds[AT_NET].revents)
+	else if (fds[AT_NET].revents && s->state != SERVICE_STOPPING)
 		take_net(s, now_ns);
 }
 
