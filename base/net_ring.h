@@ -21,8 +21,8 @@ struct net_ring {
 void net_ring_init(struct net_ring *r, void *memory, enum df_net_direction direction);
 
 /*
- * Producer: room for a packet of `bytes` (1 to DF_NET_PACKET_MAX), to be filled before net_ring_put with the same number. NULL: the
- * ring is full or broken.
+ * Producer: room for a packet of `bytes` (1 to DF_NET_PACKET_MAX), to be filled before net_ring_put with this number or a smaller one, or
+ * left. NULL: the ring is full or broken.
  */
 uint8_t *net_ring_room(struct net_ring *r, uint32_t bytes);
 void net_ring_put(struct net_ring *r, uint32_t bytes);

@@ -9,6 +9,10 @@
 #include "host/str.h"
 
 #include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TAP "tap:"
 
 static int add(const char **list, size_t *count, const char *value, const char *flag,
 	struct df_err *err)
@@ -25,6 +29,12 @@ static int set_net(void *into, const char *value, struct df_err *err)
 	struct net_options *net = into;
 
 	net->wanted = true;
+	if (value && df_starts_with(value, TAP)) {
+		if (*net->tap.name)
+			return df_err_set(err, -EINVAL,
+				"--net=%.100s: there is one TAP device already", value);
+		return tap_parse(&net->tap, value + strlen(TAP), err);
+	}
 	return value ? add(net->rules, &net->rule_count, value, "--net", err) : 0;
 }
 
@@ -37,12 +47,32 @@ static int set_published(void *into, const char *value, struct df_err *err)
 }
 
 const struct flag net_flags[] = {
-	{"--net", "[=RULE]", "a network; RULE opens any, NAME[:PORT] or ADDRESS[/BITS][:PORT]",
+	{"--net", "[=RULE]",
+		"a network; RULE opens any, NAME[:PORT] or ADDRESS[/BITS][:PORT]; tap:NAME is a TAP device",
 		set_net},
 	{"-p", "[ADDR:]PORT:PORT",
 		"publish a port of the guest, on 127.0.0.1 or ADDR; /udp behind it", set_published},
 	{0},
 };
+
+int net_prepare(struct net_options *net, struct program_options *options, struct df_err *err)
+{
+	const char *name_server = NULL;
+
+	if (!net->wanted)
+		return 0;
+	if (*net->tap.name) {
+		if (net->rule_count || net->published_count)
+			return df_err_set(err, CLI_FAILED,
+				"--net=tap:%s is on a network of its administrator's, where neither --net=RULE nor -p have a meaning;"
+				" leave them out, and filter there",
+				net->tap.name);
+		if (tap_open(&net->tap, &net->tap_fd, err) < 0)
+			return CLI_FAILED;
+		name_server = net->tap.dns;
+	}
+	return program_add_net(options, name_server, err);
+}
 
 int net_start(const struct net_options *net, const char *program, char **word, struct df_err *err)
 {
@@ -56,6 +86,8 @@ int net_start(const struct net_options *net, const char *program, char **word, s
 		.published_count = net->published_count,
 		.guests = 1,
 		.errors = -1,
+		.tap = *net->tap.name ? &net->tap.config : NULL,
+		.tap_fd = net->tap_fd,
 	};
 	struct df_net started;
 	int error = path ? df_net_start(&started, &options, err)

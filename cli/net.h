@@ -7,6 +7,7 @@
 #define CLI_NET_H
 
 #include "cli/program.h"
+#include "cli/tap.h"
 
 #define NET_RULES_MAX 64
 
@@ -16,9 +17,15 @@ struct net_options {
 	size_t rule_count;
 	const char *published[NET_RULES_MAX]; /* [ADDRESS:]PORT:PORT[/udp] */
 	size_t published_count;
+	struct tap_options tap;
+	int tap_fd; /* once it is open */
 };
 
 extern const struct flag net_flags[]; /* for a struct net_options */
+
+/* Checks what was asked for, opens a TAP device, and adds to the guest's root what it needs. 0, or the exit status with *err set. */
+int net_prepare(struct net_options *net, struct program_options *options, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /*
  * Starts dayfly-net; it ends with this process, or with what this process becomes. *word is the monitor's value of --net, for

@@ -4,6 +4,7 @@
 
 #include "host/cleanup.h"
 #include "host/path.h"
+#include "host/str.h"
 #include "host/write.h"
 
 #include <errno.h>
@@ -34,7 +35,18 @@ static int add_file(struct program_options *options, const char *name, const cha
 	return 0;
 }
 
-int program_add_net(struct program_options *options, struct df_err *err)
+#define NAME_SERVER "10.0.2.3" /* DF_NET_DNS */
+
+static int add_resolv_conf(struct program_options *options, const char *name_server)
+{
+	DF_FREE char *name = df_format("resolv.conf-%s", name_server);
+	DF_FREE char *text = *name_server ? df_format("nameserver %s\n", name_server)
+					  : strdup("# there is no name server\n");
+
+	return name && text ? add_file(options, name, "/etc/resolv.conf", text) : -ENOMEM;
+}
+
+int program_add_net(struct program_options *options, const char *name_server, struct df_err *err)
 {
 	int error;
 
@@ -42,7 +54,7 @@ int program_add_net(struct program_options *options, struct df_err *err)
 	/* A prepared root brings its own. */
 	if (options->root || !options->features[FEATURE_FILES])
 		return 0;
-	error = add_file(options, "resolv.conf", "/etc/resolv.conf", "nameserver 10.0.2.3\n");
+	error = add_resolv_conf(options, name_server ? name_server : NAME_SERVER);
 	if (error == 0)
 		error = add_file(options, "hosts", "/etc/hosts",
 			"127.0.0.1 localhost\n::1 localhost\n");

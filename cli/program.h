@@ -69,8 +69,11 @@ void program_copy_env(struct program_options *options, const char *name);
 /* The guest's value of a variable, or NULL. */
 const char *program_env(const struct program_options *options, const char *name);
 
-/* Gives the guest the feature net, and the files that C libraries look names up with. 0, or the exit status with *err set. */
-int program_add_net(struct program_options *options, struct df_err *err)
+/*
+ * Gives the guest the feature net, and the files that C libraries look names up with. `name_server` is NULL for dayfly-net's, or empty: there is
+ * none. 0, or the exit status with *err set.
+ */
+int program_add_net(struct program_options *options, const char *name_server, struct df_err *err)
 	__attribute__((warn_unused_result));
 
 /*

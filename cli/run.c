@@ -135,7 +135,7 @@ int command_run(int argc, char **argv)
 		return page_end(status, &err);
 	event_warn_unjailed(&event);
 	run.no_jail = event.no_jail;
-	status = net.wanted ? program_add_net(&options, &err) : 0;
+	status = net_prepare(&net, &options, &err);
 	if (status)
 		return cli_fail(&err, status);
 	status = program_prepare(&options, argc, argv, next, &program, &err);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define GRACE_MS 2000u
-#define FIXED_WORDS 5
+#define FIXED_WORDS 6
 
 static int open_device(struct df_net_device *device)
 {
@@ -43,6 +43,16 @@ static int open_devices(struct df_net *net, unsigned int guests)
 	return error;
 }
 
+static int tell_guest(const struct df_net *net, const struct df_net_config *config)
+{
+	const off_t at = offsetof(struct df_net_control, config);
+
+	if (!config)
+		return 0;
+	return pwrite(net->device[0].memory, config, sizeof(*config), at) == sizeof(*config) ? 0
+											     : -EIO;
+}
+
 /* The descriptor stays open in the child, under its number. */
 static int keep(posix_spawn_file_actions_t *actions, int fd)
 {
@@ -50,15 +60,17 @@ static int keep(posix_spawn_file_actions_t *actions, int fd)
 }
 
 /* Standard input and output are the program's alone. */
-static int add_actions(posix_spawn_file_actions_t *actions, const struct df_net *net, int life,
-	int errors)
+static int add_actions(posix_spawn_file_actions_t *actions, const struct df_net *net,
+	const struct df_net_options *o, int life)
 {
 	int error = -posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
 
 	error = error ? error
 		      : -posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0);
-	if (!error && errors >= 0)
-		error = -posix_spawn_file_actions_adddup2(actions, errors, 2);
+	if (!error && o->errors >= 0)
+		error = -posix_spawn_file_actions_adddup2(actions, o->errors, 2);
+	if (!error && o->tap)
+		error = keep(actions, o->tap_fd);
 	error = error ? error : keep(actions, life);
 	for (unsigned int i = 0; i < net->guests && !error; i++) {
 		error = keep(actions, net->device[i].memory);
@@ -73,6 +85,14 @@ static void free_words(char **words)
 	for (size_t i = 1; words && words[i]; i++)
 		free(words[i]);
 	free(words);
+}
+
+static char *tap_word(const struct df_net_options *o)
+{
+	const uint8_t *m = o->tap->mac;
+
+	return df_format("--tap=%d,%02x:%02x:%02x:%02x:%02x:%02x,%u", o->tap_fd, m[0], m[1], m[2],
+		m[3], m[4], m[5], o->tap->mtu);
 }
 
 /* Its command line (nat/main.c). */
@@ -93,6 +113,8 @@ static char **make_words(const struct df_net *net, const struct df_net_options *
 		words[n++] = df_format("--allow=%s", o->rules[i]);
 	for (size_t i = 0; i < o->published_count; i++)
 		words[n++] = df_format("--publish=%s", o->published[i]);
+	if (o->tap)
+		words[n++] = tap_word(o);
 	if (o->deployed)
 		words[n++] = strdup("--deployed");
 	for (size_t i = 0; i < n; i++) {
@@ -111,7 +133,7 @@ static int spawn(struct df_net *net, const struct df_net_options *o, int life)
 	int error = words ? -posix_spawn_file_actions_init(&actions) : -ENOMEM;
 
 	if (!error) {
-		error = add_actions(&actions, net, life, o->errors);
+		error = add_actions(&actions, net, o, life);
 		if (!error)
 			error = df_spawn(o->path, words, nothing, &actions, &net->pid);
 		posix_spawn_file_actions_destroy(&actions);
@@ -131,6 +153,7 @@ int df_net_start(struct df_net *net, const struct df_net_options *options, struc
 	net->life = ends[0];
 	theirs = ends[1];
 	error = error ? error : open_devices(net, options->guests);
+	error = error ? error : tell_guest(net, options->tap);
 	if (!error) {
 		error = spawn(net, options, theirs);
 		if (error)

@@ -12,6 +12,7 @@
 
 #include "host/err.h"
 
+#include <dayfly/net.h>
 #include <dayfly/wire.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,9 @@ struct df_net_options {
 	const char *const *published; /* [ADDRESS:]PORT:PORT[/udp]; for a single guest */
 	size_t published_count;
 	unsigned int guests; /* 1 to DF_INSTANCES_MAX */
+	/* A TAP device instead of rules and ports, for a single guest: its descriptor, borrowed, and what the guest is told. NULL: none. */
+	const struct df_net_config *tap;
+	int tap_fd;
 	int errors; /* its standard error; -1: ours */
 };
 

@@ -49,7 +49,12 @@ static int landlock(void)
 	return 0;
 }
 
-static int allow_calls(void)
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+/* What libraries look for in passing is not there. */
+static const int denied[] = {SCMP_SYS(openat), SCMP_SYS(newfstatat)};
+
+static int allow_sockets(void)
 {
 	static const int allowed[] = {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv),
 		SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
@@ -63,20 +68,31 @@ static int allow_calls(void)
 		SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(clock_gettime),
 		SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit),
 		SCMP_SYS(exit_group)};
-	/* What libraries look for in passing is not there. */
-	static const int denied[] = {SCMP_SYS(openat), SCMP_SYS(newfstatat)};
 	static const int families[] = {AF_INET, AF_INET6};
 	const struct confine_calls calls = {.allowed = allowed,
-		.allowed_count = sizeof(allowed) / sizeof(allowed[0]),
+		.allowed_count = COUNT(allowed),
 		.denied = denied,
-		.denied_count = sizeof(denied) / sizeof(denied[0]),
+		.denied_count = COUNT(denied),
 		.families = families,
-		.family_count = sizeof(families) / sizeof(families[0])};
+		.family_count = COUNT(families)};
 
 	return confine_calls(&calls);
 }
 
-int jail_enter(struct df_err *err)
+static int allow_copying(void)
+{
+	static const int allowed[] = {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close),
+		SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(munmap), SCMP_SYS(brk), SCMP_SYS(futex),
+		SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group)};
+	const struct confine_calls calls = {.allowed = allowed,
+		.allowed_count = COUNT(allowed),
+		.denied = denied,
+		.denied_count = COUNT(denied)};
+
+	return confine_calls(&calls);
+}
+
+int jail_enter(enum jail_kind kind, struct df_err *err)
 {
 	int error = become_nobody();
 
@@ -87,7 +103,7 @@ int jail_enter(struct df_err *err)
 	if (error == 0 && !CONFINE_SANITIZED)
 		error = landlock();
 	if (error == 0)
-		error = allow_calls();
+		error = kind == JAIL_SOCKETS ? allow_sockets() : allow_copying();
 	return error ? df_err_set(err, error, "cannot lock dayfly-net up: %s", df_errno_text(error))
 		     : 0;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dayfly-net: the network of the guests of one monitor process. It shares each device's memory (dayfly/net.h) with its guest and opens sockets
- * of the host for it, as far as the rules allow (egress.h), which are the same for all. Started with open descriptors (host/net.h); ends
+ * of the host for it, as far as the rules allow (egress.h), which are the same for all; or it copies frames between one guest and a TAP device
+ * (tap.h). Started with open descriptors (host/net.h); ends
  * when nobody holds the other end of `life`.
  */
 #include "nat/jail.h"
 #include "nat/link.h"
+#include "nat/tap.h"
 
 #include <dayfly/wire.h>
 #include <errno.h>
@@ -45,6 +47,8 @@ struct nat {
 	unsigned int published_count;
 	const char *program;
 	bool deployed;
+	struct tap tap;
+	bool has_tap; /* then links have nothing but their rings */
 	int life_fd;
 	struct pollfd fds[POLL_MAX]; /* the first one is life_fd */
 	unsigned int count;
@@ -95,7 +99,7 @@ static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 {
 	static const struct option options[] = {{"guest", 1, NULL, 'g'}, {"life", 1, NULL, 'l'},
 		{"allow", 1, NULL, 'a'}, {"publish", 1, NULL, 'p'}, {"program", 1, NULL, 'n'},
-		{"deployed", 0, NULL, 'd'}, {0}};
+		{"deployed", 0, NULL, 'd'}, {"tap", 1, NULL, 't'}, {0}};
 	int c, error = 0;
 
 	nat->life_fd = -1;
@@ -117,6 +121,10 @@ static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 		case 'n':
 			nat->program = optarg;
 			break;
+		case 't':
+			error = tap_parse(&nat->tap, optarg, err);
+			nat->has_tap = true;
+			break;
 		case 'd':
 			nat->deployed = true;
 			break;
@@ -126,12 +134,13 @@ static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 	}
 	if (error && err->code)
 		return error;
-	/* A port of the host leads to one guest. */
+	/* A port of the host leads to one guest, and so does a TAP device. */
 	if (error || optind != argc || !nat->guests || nat->life_fd < 0 ||
-		(nat->published_count && nat->guests > 1))
+		((nat->published_count || nat->has_tap) && nat->guests > 1))
 		return df_err_set(err, -EINVAL,
 			"usage: dayfly-net --life FD --guest MEMORY,KICK,WAKE... [--program NAME]"
-			" [--deployed] [--allow RULE]... [--publish [ADDRESS:]PORT:PORT[/udp]]...");
+			" [--deployed] [--allow RULE]... [--publish [ADDRESS:]PORT:PORT[/udp]]..."
+			" [--tap FD,MAC,MTU]");
 	return 0;
 }
 
@@ -171,15 +180,34 @@ static int set_up_guest(const struct nat *nat, struct guest *guest, struct df_er
 	return link_init(link, err);
 }
 
+/* There is nothing to open. */
+static int set_up_tap(struct nat *nat, struct df_err *err)
+{
+	struct guest *guest = &nat->guest[0];
+	int error = map_memory(guest, err);
+
+	if (error)
+		return error;
+	nat->tap.from_guest = guest->link.from_guest;
+	nat->tap.to_guest = guest->link.to_guest;
+	nat->tap.kick_fd = guest->kick_fd;
+	nat->tap.wake_fd = guest->link.wake_fd;
+	nat->tap.life_fd = nat->life_fd;
+	nat->tap.program = nat->program;
+	return jail_enter(JAIL_COPIER, err);
+}
+
 static int set_up(struct nat *nat, int argc, char **argv, struct df_err *err)
 {
 	int error = parse(nat, argc, argv, err);
 
+	if (error == 0 && nat->has_tap)
+		return set_up_tap(nat, err);
 	if (error == 0 && egress_find_own(&nat->egress) < 0)
 		error = df_err_set(err, -EIO, "the host's addresses cannot be listed");
 	for (unsigned int i = 0; i < nat->guests && error == 0; i++)
 		error = set_up_guest(nat, &nat->guest[i], err);
-	return error ? error : jail_enter(err);
+	return error ? error : jail_enter(JAIL_SOCKETS, err);
 }
 
 /* --- the loop --- */
@@ -349,6 +377,9 @@ int main(int argc, char **argv)
 	}
 	/* Whoever waits for it is told; who is gone is seen in the loop. */
 	(void)!write(nat.life_fd, "", 1);
-	run(&nat);
+	if (nat.has_tap)
+		tap_run(&nat.tap);
+	else
+		run(&nat);
 	return 0;
 }

@@ -234,7 +234,7 @@ int describe_prepare(const struct manifest *m, struct program_options *options,
 	program_options_init_plain(options);
 	if (flags_parse(sets, count, words, &next, err))
 		return CLI_FAILED;
-	if (m->egress.count && program_add_net(options, err))
+	if (m->egress.count && program_add_net(options, NULL, err))
 		return CLI_FAILED;
 	return program_prepare(options, count, words, next, program, err);
 }

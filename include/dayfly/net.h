@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The network device: memory that the guest's kernel shares with dayfly-net, which passes IP packets on to the host's
- * network. The monitor maps it and hands wake-ups from one to the other; it looks into no packet.
+ * network, or Ethernet frames on to a TAP device. The monitor maps it and hands wake-ups from one to the other; it looks into
+ * no packet.
  *
  *   0                        struct df_net_control
  *   DF_NET_RING_OFFSET(r)    the packets of ring r, DF_NET_RING_BYTES
@@ -30,8 +31,23 @@ struct df_net_ring {
 	uint8_t pad1[56];
 };
 
+/*
+ * What the guest is told about its network. Written before it starts; it reads this once, when it boots, and the host never.
+ * All zero: the rings carry IP packets, and the addresses are those below.
+ */
+struct df_net_config {
+	uint32_t frames; /* 1: the rings carry Ethernet frames, each behind a struct df_net_frame */
+	uint32_t mtu; /* of an IP packet in a frame; larger ones are for the host to divide */
+	uint8_t mac[6];
+	uint8_t prefix, prefix6; /* bits of the networks' addresses */
+	/* Zero: none. */
+	uint8_t address[4], gateway[4];
+	uint8_t address6[16], gateway6[16];
+};
+
 struct df_net_control {
 	struct df_net_ring ring[DF_NET_RINGS];
+	struct df_net_config config;
 };
 _Static_assert(sizeof(struct df_net_control) <= 4096, "one page");
 
@@ -53,6 +69,21 @@ struct df_net_packet {
 	uint32_t bytes; /* 1 to DF_NET_PACKET_MAX, or DF_NET_SKIP */
 	uint32_t reserved;
 };
+
+/* Ahead of an Ethernet frame, as virtio has it, since TAP devices do. */
+struct df_net_frame {
+	uint8_t flags; /* DF_NET_SUM_* */
+	uint8_t kind; /* DF_NET_WHOLE, or how to divide a frame that is larger than the MTU */
+	uint16_t header_bytes; /* then: what each part repeats of it; else 0 */
+	uint16_t part_bytes; /* then: of what follows them in each part; else 0 */
+	uint16_t sum_start, sum_offset; /* DF_NET_SUM_MISSING: sum from here on, and put it there */
+};
+_Static_assert(sizeof(struct df_net_frame) == 10, "struct virtio_net_hdr");
+enum {
+	DF_NET_SUM_MISSING = 1, /* of TCP or UDP: there is that of the pseudo-header alone */
+	DF_NET_SUM_CHECKED = 2, /* from the host only */
+};
+enum { DF_NET_WHOLE = 0, DF_NET_TCP4 = 1, DF_NET_UDP = 3, DF_NET_TCP6 = 4 };
 
 #define DF_NET_ALIGN 8u
 #define DF_NET_SKIP UINT32_MAX

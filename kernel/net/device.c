@@ -1,36 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The interface to the outside, where the monitor gives the guest one: packets go through two rings in shared memory
- * (dayfly/net.h) to and from dayfly-net. Sending costs an exit only when the other side sleeps, and once for all packets
+ * (dayfly/net.h) to and from dayfly-net. They are of IP, and there is no neighbour to be found: whatever is sent is dayfly-net's to
+ * bring on its way; or they are frames (ethernet.c). Sending costs an exit only when the other side sleeps, and once for all packets
  * that one call of the stack makes. The first packet opens the device (struct df_net_host), whoever sleeps: after a thaw too, where
  * this memory is as it was at the freeze, and the device empty.
  */
 #include <base/net_ring.h>
-#include <kernel/net/net.h>
+#include <kernel/net/device.h>
 #include <lwip/ip.h>
-#include <lwip/netif.h>
-#include <lwip/pbuf.h>
 #include <lwip/priv/tcp_priv.h>
+#include <netif/ethernet.h>
 
 /* So many packets are taken in a row; then the program has a chance to read. */
 #define BATCH 64
 
 static struct netif device;
 static struct net_ring in, out;
+static struct df_net_config config;
 static bool there, sent, opened;
 
-/* A packet for which there is no room is lost, as on any network. */
-static err_t send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+uint8_t *device_room(uint32_t bytes)
 {
-	uint8_t *room = net_ring_room(&out, p->tot_len);
+	return net_ring_room(&out, bytes);
+}
 
-	(void)netif, (void)to;
+void device_put(uint32_t bytes)
+{
+	net_ring_put(&out, bytes);
+	sent = true;
+}
+
+static err_t send(struct pbuf *p)
+{
+	uint8_t *room = device_room(p->tot_len);
+
 	if (!room)
 		return ERR_OK;
 	pbuf_copy_partial(p, room, p->tot_len, 0);
-	net_ring_put(&out, p->tot_len);
-	sent = true;
+	device_put(p->tot_len);
 	return ERR_OK;
+}
+
+static err_t send4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+	(void)netif, (void)to;
+	return send(p);
+}
+
+static err_t send6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
+{
+	(void)netif, (void)to;
+	return send(p);
 }
 
 static err_t begin(struct netif *netif)
@@ -38,40 +59,68 @@ static err_t begin(struct netif *netif)
 	netif->name[0] = 'e';
 	netif->name[1] = 't';
 	netif->mtu = DF_NET_GUEST_MTU;
-	netif->output = send;
+	netif->output = send4;
+	netif->output_ip6 = send6;
 	/* Nothing can change a packet on its way through memory; its sums are for what lies behind. */
 	NETIF_SET_CHECKSUM_CTRL(netif,
 		NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_TCP |
-			NETIF_CHECKSUM_GEN_ICMP);
+			NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6);
 	return ERR_OK;
+}
+
+static bool is_ours(const ip6_addr_t *a)
+{
+	return ip6_addr_isloopback(a) || ip6_addr_isipv4mappedipv6(a) ||
+		netif_get_ip6_addr_match(&device, a) >= 0;
 }
 
 /* Nothing comes from outside in the name of our own addresses, which programs trust. */
 static bool acceptable(const uint8_t *packet, uint32_t bytes)
 {
-	uint32_t source;
+	ip6_addr_t source6 = {0};
+	ip4_addr_t source;
 
-	if (bytes < IP_HLEN || packet[0] >> 4 != 4)
-		return bytes >= IP_HLEN;
-	memcpy(&source, packet + offsetof(struct ip_hdr, src), sizeof(source));
-	source = lwip_ntohl(source);
-	return source >> 24 != IP_LOOPBACKNET && source != DF_NET_GUEST;
+	if (bytes < IP_HLEN)
+		return false;
+	if (packet[0] >> 4 == 4) {
+		memcpy(&source, packet + offsetof(struct ip_hdr, src), sizeof(source));
+		return !ip4_addr_isloopback(&source) &&
+			!ip4_addr_cmp(&source, netif_ip4_addr(&device));
+	}
+	if (bytes < IP6_HLEN)
+		return false;
+	memcpy(source6.addr, packet + offsetof(struct ip6_hdr, src), sizeof(source6.addr));
+	return !is_ours(&source6);
+}
+
+/* The packet in a frame, if it has one of IP. */
+static bool acceptable_frame(const uint8_t *frame, uint32_t bytes)
+{
+	unsigned type = bytes >= SIZEOF_ETH_HDR ? (unsigned)frame[12] << 8 | frame[13] : 0;
+
+	return (type != ETHTYPE_IP && type != ETHTYPE_IPV6) ||
+		acceptable(frame + SIZEOF_ETH_HDR, bytes - SIZEOF_ETH_HDR);
 }
 
 /* True when there was one. */
 static bool take(void)
 {
-	uint32_t bytes;
+	uint32_t bytes, head = 0;
 	const uint8_t *from = net_ring_next(&in, &bytes);
-	struct pbuf *p;
+	struct pbuf *p = NULL;
 
 	if (!from)
 		return false;
-	p = pbuf_alloc(PBUF_RAW, (uint16_t)bytes, PBUF_RAM);
+	if (config.frames)
+		head = ethernet_unpack(&device, from, bytes);
+	if (head || !config.frames)
+		p = pbuf_alloc(PBUF_RAW, (uint16_t)(bytes - head), PBUF_RAM);
 	if (p)
-		memcpy(p->payload, from, bytes);
+		memcpy(p->payload, from + head, bytes - head);
 	net_ring_taken(&in, bytes);
-	if (p && (!acceptable(p->payload, bytes) || device.input(p, &device) != ERR_OK))
+	if (p &&
+		(!(head ? acceptable_frame : acceptable)(p->payload, bytes - head) ||
+			device.input(p, &device) != ERR_OK))
 		pbuf_free(p);
 	return true;
 }
@@ -122,21 +171,50 @@ static bool sleeps(void)
 	return net_ring_sleep(&in);
 }
 
-void device_init(void)
+/* As dayfly-net has it, unless we were told otherwise. */
+static void add_interface(void)
 {
 	ip4_addr_t guest = {lwip_htonl(DF_NET_GUEST)}, mask = {lwip_htonl(DF_NET_MASK)};
 	ip4_addr_t gateway = {lwip_htonl(DF_NET_GATEWAY)};
+	const uint8_t guest6[16] = {DF_NET_PREFIX6, [15] = DF_NET_GUEST6};
+	ip6_addr_t address6 = {0};
+
+	if (!netif_add(&device, &guest, &mask, &gateway, NULL, begin, ip_input))
+		panic("no interface");
+	memcpy(address6.addr, guest6, sizeof(guest6));
+	netif_ip6_addr_set(&device, 0, &address6);
+	netif_ip6_addr_set_state(&device, 0, IP6_ADDR_PREFERRED);
+}
+
+static void add_ethernet(void)
+{
+	ip4_addr_t guest, gateway;
+	ip4_addr_t mask = {config.prefix ? lwip_htonl(~0u << (32 - config.prefix)) : 0};
+
+	memcpy(&guest, config.address, sizeof(guest));
+	memcpy(&gateway, config.gateway, sizeof(gateway));
+	if (!netif_add(&device, &guest, &mask, &gateway, &config, ethernet_begin, ethernet_input))
+		panic("no interface");
+	ethernet_add_ip6(&device);
+}
+
+void device_init(void)
+{
+	const struct df_net_control *control = (const void *)DF_VA_NET;
 
 	if (!(boot_info->flags & DF_BOOT_NET))
 		return;
+	config = control->config;
 	net_ring_init(&out, (void *)DF_VA_NET, DF_NET_TO_HOST);
 	net_ring_init(&in, (void *)DF_VA_NET, DF_NET_TO_GUEST);
-	if (!netif_add(&device, &guest, &mask, &gateway, NULL, begin, ip_input))
-		panic("no interface");
+	if (config.frames)
+		add_ethernet();
+	else
+		add_interface();
 	netif_set_default(&device);
+	there = true;
 	netif_set_up(&device);
 	netif_set_link_up(&device);
 	device_hooks.arrived = arrived;
 	device_hooks.sleeps = sleeps;
-	there = true;
 }

@@ -2,8 +2,8 @@
 /*
  * How lwIP is built into the feature `net`: without threads of its own (NO_SYS), called from kernel context only,
  * through its callback interface. Memory comes from the kernel's heap through stack.c, which bounds it; timers are
- * stack.c's, too, so that nothing ticks while nothing is pending. What is for an interface to the outside (ARP,
- * fragments) is off until there is one.
+ * stack.c's and ethernet.c's, so that nothing ticks while nothing is pending. Fragments are put together, and never made: packets
+ * between us and dayfly-net may be as large as they are, and a TAP device divides them.
  */
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
@@ -32,21 +32,31 @@ void net_free(void *p);
 /* --- protocols --- */
 #define LWIP_IPV4 1
 #define LWIP_IPV6 1
-#define LWIP_ARP 0
-#define LWIP_ETHERNET 0
+#define LWIP_ARP 1
+#define LWIP_ETHERNET 1
+#define ARP_TABLE_SIZE 64
+#define ARP_QUEUEING 1
 #define LWIP_ICMP 1
 #define LWIP_RAW 0
 #define LWIP_UDP 1
 #define LWIP_TCP 1
-#define IP_REASSEMBLY 0
+#define IP_REASSEMBLY 1
+#define IP_REASS_MAX_PBUFS 256
 #define IP_FRAG 0
 #define LWIP_IPV6_FRAG 0
-#define LWIP_IPV6_REASS 0
+#define LWIP_IPV6_REASS 1
+#define IPV6_FRAG_COPYHEADER 1 /* our pointers are large */
 #define LWIP_IPV6_MLD 0
 #define LWIP_IPV6_AUTOCONFIG 0
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
-#define LWIP_ND6_QUEUEING 0
+#define LWIP_ND6_QUEUEING 1
+#define LWIP_ND6_NUM_NEIGHBORS 64
+#define LWIP_ND6_NUM_DESTINATIONS 64
+#define LWIP_ND6_ALLOW_RA_UPDATES 0
+struct netif;
+const struct ip6_addr *ethernet_gateway6(struct netif *netif);
+#define LWIP_HOOK_ND6_GET_GW(netif, to) ethernet_gateway6(netif)
 #define LWIP_IPV6_SCOPES 0
 #define IP_DEFAULT_TTL 64
 

@@ -15,6 +15,8 @@
 #define X32_F "x"
 #define SZT_F "zu"
 
+typedef long ssize_t; /* limits.h has its bound, and nobody the type */
+
 void net_broken(const char *what) __attribute__((noreturn));
 #define LWIP_PLATFORM_DIAG(x)
 #define LWIP_PLATFORM_ASSERT(x) net_broken(x)
