@@ -93,6 +93,15 @@ static bool acceptable(const uint8_t *packet, uint32_t bytes)
 	return !is_ours(&source6);
 }
 
+/* Dayfly-net makes no fragments. */
+static bool acceptable_whole(const uint8_t *packet, uint32_t bytes)
+{
+	if (!acceptable(packet, bytes))
+		return false;
+	return packet[0] >> 4 == 4 ? !((packet[6] << 8 | packet[7]) & (IP_MF | IP_OFFMASK))
+				   : packet[6] != IP6_NEXTH_FRAGMENT;
+}
+
 /* The packet in a frame, if it has one of IP. */
 static bool acceptable_frame(const uint8_t *frame, uint32_t bytes)
 {
@@ -119,7 +128,7 @@ static bool take(void)
 		memcpy(p->payload, from + head, bytes - head);
 	net_ring_taken(&in, bytes);
 	if (p &&
-		(!(head ? acceptable_frame : acceptable)(p->payload, bytes - head) ||
+		(!(head ? acceptable_frame : acceptable_whole)(p->payload, bytes - head) ||
 			device.input(p, &device) != ERR_OK))
 		pbuf_free(p);
 	return true;
