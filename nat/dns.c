@@ -106,6 +106,7 @@ static void pass_on(struct dns *dns, uint16_t port, const unsigned char *message
 	if (place->fd < 0)
 		return;
 	if (connect(place->fd, (const struct sockaddr *)&dns->server, dns->server_size) < 0 ||
+		dns->watch(dns->context, place->fd) < 0 ||
 		send(place->fd, copy, bytes, MSG_NOSIGNAL) < 0) {
 		forget(place);
 		return;
@@ -147,16 +148,6 @@ void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, 
 	} else {
 		pass_on(dns, port, message, bytes, &question, now_ms);
 	}
-}
-
-unsigned int dns_poll(const struct dns *dns, struct pollfd *fds)
-{
-	unsigned int count = 0;
-
-	for (int i = 0; i < DNS_PENDING_MAX; i++)
-		if (dns->pending[i].fd >= 0)
-			fds[count++] = (struct pollfd){dns->pending[i].fd, POLLIN, 0};
-	return count;
 }
 
 /* The address that a record gives. False: none, or one of IPv4 in disguise. */
@@ -217,16 +208,13 @@ static void receive(struct dns *dns, struct dns_question *asked, uint64_t now_ms
 	forget(asked);
 }
 
-void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint64_t now_ms)
+void dns_run(struct dns *dns, uint64_t now_ms)
 {
 	for (int i = 0; i < DNS_PENDING_MAX; i++) {
 		struct dns_question *asked = &dns->pending[i];
 
-		for (unsigned int n = 0; n < count && asked->fd >= 0; n++)
-			if (fds[n].fd == asked->fd && fds[n].revents) {
-				receive(dns, asked, now_ms);
-				break;
-			}
+		if (asked->fd >= 0)
+			receive(dns, asked, now_ms);
 		if (asked->fd >= 0 && asked->until_ms < now_ms)
 			forget(asked);
 	}

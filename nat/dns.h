@@ -10,7 +10,6 @@
 #include "nat/egress.h"
 
 #include <netinet/in.h>
-#include <poll.h>
 #include <stddef.h>
 
 #define DNS_PENDING_MAX 64
@@ -33,6 +32,8 @@ struct dns {
 	/* What is for the guest, from its name server's port to `port`. */
 	void (*answer)(void *context, uint16_t port, const void *message, size_t bytes);
 	void (*refused)(void *context, const char *name);
+	/* Calls dns_run when this descriptor can be read, until it is closed. 0 or -errno. */
+	int (*watch)(void *context, int fd);
 	void *context;
 };
 
@@ -45,9 +46,7 @@ void dns_take(struct dns *dns, const struct dns_question *asked, void *message, 
 	uint64_t now_ms);
 /* Forgets all questions. */
 void dns_reset(struct dns *dns);
-/* Adds what is waited for; returns how many. `fds` has room for DNS_PENDING_MAX. */
-unsigned int dns_poll(const struct dns *dns, struct pollfd *fds);
-/* After polling: answers that came, questions that are too old. */
-void dns_run(struct dns *dns, const struct pollfd *fds, unsigned int count, uint64_t now_ms);
+/* Takes answers that came, forgets questions that are too old. */
+void dns_run(struct dns *dns, uint64_t now_ms);
 
 #endif

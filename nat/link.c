@@ -1,51 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the guest and libslirp: see link.h. */
+/* Between the guest's rings and the host's sockets: see link.h. */
 #include "nat/link.h"
 
-#include "host/cleanup.h"
+#include "nat/stack.h"
 
+#include <dayfly/wire.h>
 #include <errno.h>
-#include <net/if_arp.h>
-#include <netinet/if_ether.h>
-#include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
-#include <netinet/tcp.h>
-#include <netinet/udp.h>
+#include <lwip/prot/ip4.h>
+#include <lwip/prot/tcp.h>
+#include <lwip/prot/udp.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BATCH 256
 #define DNS_PORT 53
-#define PEER_MS 120000u
-#define BACKLOG 1024
-#define FIRST_FDS 1024 /* those of the start are below */
-
-static const uint8_t guest_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
-static const uint8_t host_mac[6] = {0x52, 0x55, 10, 0, 2, 2};
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* --- to the guest --- */
 
-/* A packet without room is lost, as on any network. */
-static void to_guest(struct link *link, const void *packet, size_t bytes)
+bool link_send(struct link *link, const void *packet, size_t bytes)
 {
-	uint8_t *room = bytes && bytes <= DF_NET_PACKET_MAX
-		? net_ring_room(&link->to_guest, (uint32_t)bytes)
-		: NULL;
+	uint8_t *room = net_ring_room(&link->to_guest, (uint32_t)bytes);
 
 	if (!room)
-		return;
+		return false;
 	memcpy(room, packet, bytes);
 	net_ring_put(&link->to_guest, (uint32_t)bytes);
+	return true;
+}
+
+static struct link *links[DF_INSTANCES_MAX]; /* by number */
+
+/* The packet goes into the ring, and there it gets the guest's own address. */
+err_t link_output(unsigned int number, const struct pbuf *packet)
+{
+	const uint32_t guest = htonl(DF_NET_GUEST);
+	struct link *link = number < DF_INSTANCES_MAX ? links[number] : NULL;
+	uint8_t *room = link ? net_ring_room(&link->to_guest, packet->tot_len) : NULL;
+
+	if (!room)
+		return ERR_MEM;
+	pbuf_copy_partial(packet, room, packet->tot_len, 0);
+	memcpy(room + offsetof(struct ip_hdr, dest), &guest, sizeof(guest));
+	net_ring_put(&link->to_guest, packet->tot_len);
+	return ERR_OK;
 }
 
 void link_flush(struct link *link)
@@ -56,93 +54,83 @@ void link_flush(struct link *link)
 		(void)!write(link->wake_fd, &one, sizeof(one));
 }
 
-static uint32_t sum_add(uint32_t sum, const void *data, size_t bytes)
+bool link_guest_is_awake(const struct link *link)
 {
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < bytes; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	return sum;
+	return !__atomic_load_n(&link->to_guest.shared->sleeping, __ATOMIC_RELAXED);
 }
 
-static uint16_t sum_end(uint32_t sum)
+void link_datagram(struct link *link, const struct ends *ends, size_t bytes)
 {
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
+	packet_udp(link->packet, ends, bytes);
+	(void)link_send(link, link->packet, PACKET_UDP_HEAD + bytes); /* or it is lost */
 }
 
-static struct iphdr ip_header(uint32_t from, uint8_t protocol, size_t payload)
+void link_refuse(struct link *link, const struct pbuf *syn)
 {
-	struct iphdr ip = {.version = 4,
-		.ihl = 5,
-		.tot_len = htons((uint16_t)(sizeof(ip) + payload)),
-		.ttl = 64,
-		.protocol = protocol,
-		.saddr = htonl(from),
-		.daddr = htonl(DF_NET_GUEST)};
+	struct packet_reset reset;
 
-	ip.check = sum_end(sum_add(0, &ip, sizeof(ip)));
-	return ip;
+	packet_reset(&reset, syn->payload);
+	(void)link_send(link, &reset, sizeof(reset));
 }
 
-/* Of TCP and UDP: addresses, protocol and length are part of the sum. */
-static uint32_t pseudo_sum(const struct iphdr *ip, size_t payload)
+/* --- the other way round: names --- */
+
+socklen_t link_host_name(const struct ends *ends, struct sockaddr_storage *name)
 {
-	return sum_add(ip->protocol + (uint32_t)payload, &ip->saddr, 8);
+	const struct in6_addr gateway = df_ip_v4(DF_NET_GATEWAY);
+	const struct in6_addr loopback = df_ip_v4(INADDR_LOOPBACK);
+	const bool is_gateway = IN6_ARE_ADDR_EQUAL(&ends->outside, &gateway);
+
+	return ends_to_socket(is_gateway ? &loopback : &ends->outside, ends->outside_port, name);
 }
 
-/* The name server's answer. */
-static void dns_answer(void *context, uint16_t port, const void *message, size_t bytes)
+struct ends link_guest_view(const struct sockaddr_storage *name, uint16_t guest_port)
 {
-	struct udphdr udp = {.source = htons(DNS_PORT),
-		.dest = htons(port),
-		.len = htons((uint16_t)(sizeof(udp) + bytes))};
-	struct iphdr ip = ip_header(DF_NET_DNS, IPPROTO_UDP, sizeof(udp) + bytes);
-	uint8_t packet[sizeof(ip) + sizeof(udp) + DNS_MESSAGE_MAX];
-	uint32_t sum = pseudo_sum(&ip, sizeof(udp) + bytes);
+	const struct in6_addr loopback = df_ip_v4(INADDR_LOOPBACK);
+	struct ends ends = {.guest_port = guest_port};
 
-	udp.check = sum_end(sum_add(sum_add(sum, &udp, sizeof(udp)), message, bytes));
-	memcpy(packet, &ip, sizeof(ip));
-	memcpy(packet + sizeof(ip), &udp, sizeof(udp));
-	memcpy(packet + sizeof(ip) + sizeof(udp), message, bytes);
-	to_guest(context, packet, sizeof(ip) + sizeof(udp) + bytes);
+	ends.outside = ends_from_socket(name, &ends.outside_port);
+	if (df_ip_in(&ends.outside, &loopback, 96 + 8))
+		ends.outside = df_ip_v4(DF_NET_GATEWAY);
+	return ends;
 }
 
-/* A connection that may not be is refused at once, instead of never answered. */
-static void reset(struct link *link, const struct iphdr *asked, const struct tcphdr *syn)
+int link_open_port(const struct df_publish *published, int type)
 {
-	struct {
-		struct iphdr ip;
-		struct tcphdr tcp;
-	} packet = {
-		.ip = ip_header(ntohl(asked->daddr), IPPROTO_TCP, sizeof(packet.tcp)),
-		.tcp = {.source = syn->dest,
-			.dest = syn->source,
-			.ack_seq = htonl(ntohl(syn->seq) + 1),
-			.doff = 5,
-			.rst = 1,
-			.ack = 1},
-	};
+	struct sockaddr_storage name;
+	const struct in6_addr address = df_ip_v4(ntohl(published->address.s_addr));
+	socklen_t size = ends_to_socket(&address, published->host_port, &name);
+	const int fd = socket(name.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int on = 1;
+	int error;
 
-	packet.tcp.check = sum_end(sum_add(pseudo_sum(&packet.ip, sizeof(packet.tcp)), &packet.tcp,
-		sizeof(packet.tcp)));
-	to_guest(link, &packet, sizeof(packet));
+	if (fd >= 0 &&
+		(type != SOCK_STREAM ||
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0) &&
+		bind(fd, (const struct sockaddr *)&name, size) == 0)
+		return fd;
+	error = -errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
 }
 
 /* --- refusing --- */
 
 /* Once for each destination: who is refused tries again. */
-static bool is_new(struct link *link, uint32_t what)
+static bool is_new(struct link *link, const void *what, size_t bytes, uint16_t port)
 {
+	uint32_t hash = 5381u + port;
+
+	for (size_t i = 0; i < bytes; i++)
+		hash = hash * 33 + ((const unsigned char *)what)[i];
 	for (unsigned int i = 0; i < link->told_count; i++)
-		if (link->told[i] == what)
+		if (link->told[i] == hash)
 			return false;
-	if (link->told_count < sizeof(link->told) / sizeof(link->told[0])) {
-		link->told[link->told_count++] = what;
-		return true;
-	}
-	return false;
+	if (link->told_count == sizeof(link->told) / sizeof(link->told[0]))
+		return false;
+	link->told[link->told_count++] = hash;
+	return true;
 }
 
 /* And what would allow it. */
@@ -157,29 +145,15 @@ static void say_refused(const struct link *link, const char *what, const char *r
 			link->program, what, rule);
 }
 
-static void address_refused(struct link *link, const char *kind, uint32_t address, uint16_t port)
+static void ends_refused(struct link *link, const char *kind, const struct ends *ends)
 {
-	const struct in6_addr in = df_ip_v4(address);
 	char text[DF_IP_TEXT_MAX], what[DF_IP_TEXT_MAX + 32];
 
-	if (!is_new(link, address * 2654435761u ^ port))
+	if (!is_new(link, &ends->outside, sizeof(ends->outside), ends->outside_port))
 		return;
-	df_ip_text(&in, port, text);
+	df_ip_text(&ends->outside, ends->outside_port, text);
 	snprintf(what, sizeof(what), "%s to %s", kind, text);
 	say_refused(link, what, text);
-}
-
-static void dns_refused(void *context, const char *name)
-{
-	struct link *link = context;
-	uint32_t hash = 5381;
-	char what[DF_EGRESS_NAME_MAX + 16];
-
-	for (const char *p = name; *p; p++)
-		hash = hash * 33 + (unsigned char)*p;
-	snprintf(what, sizeof(what), "the name %s", name);
-	if (is_new(link, hash))
-		say_refused(link, what, name);
 }
 
 void link_say_broken(struct link *link)
@@ -189,324 +163,203 @@ void link_say_broken(struct link *link)
 	link->broken = true;
 }
 
-static bool is_published(const struct link *link, uint16_t port)
+static bool allows(const struct link *link, const struct ends *ends)
 {
-	for (unsigned int i = 0; i < link->published_count; i++)
-		if (link->published[i].udp && link->published[i].guest_port == port)
-			return true;
-	return false;
+	return egress_allows(&link->egress, &ends->outside, ends->outside_port, loop_now_ms());
 }
 
-/* The place of a peer: its own, else the one that was not used for longest. */
-static struct peer *find_peer(struct link *link, uint32_t address, uint16_t port,
-	uint16_t guest_port)
+/* --- names --- */
+
+static void dns_refused(void *context, const char *name)
 {
-	struct peer *oldest = &link->peer[0];
+	struct link *link = context;
+	char what[DF_EGRESS_NAME_MAX + 16];
 
-	for (unsigned int i = 0; i < LINK_PEERS_MAX; i++) {
-		struct peer *peer = &link->peer[i];
-
-		if (peer->address == address && peer->port == port &&
-			peer->guest_port == guest_port)
-			return peer;
-		if (peer->until_ms < oldest->until_ms)
-			oldest = peer;
-	}
-	return oldest;
+	snprintf(what, sizeof(what), "the name %s", name);
+	if (is_new(link, name, strlen(name), 0))
+		say_refused(link, what, name);
 }
 
-/* A datagram for the guest: if it is for a published port, its sender may be answered. */
-static void remember_peer(struct link *link, const uint8_t *packet, size_t bytes)
+static void dns_answer(void *context, uint16_t port, const void *message, size_t bytes)
 {
-	struct iphdr ip;
-	struct udphdr udp;
-	uint32_t from;
+	struct link *link = context;
+	const struct ends ends = {df_ip_v4(DF_NET_DNS), DNS_PORT, port};
 
-	if (bytes < sizeof(ip) + sizeof(udp))
-		return;
-	memcpy(&ip, packet, sizeof(ip));
-	if (ip.protocol != IPPROTO_UDP || ip.ihl != 5)
-		return;
-	memcpy(&udp, packet + sizeof(ip), sizeof(udp));
-	if (!is_published(link, ntohs(udp.dest)))
-		return;
-	from = ntohl(ip.saddr);
-	*find_peer(link, from, ntohs(udp.source), ntohs(udp.dest)) =
-		(struct peer){from, ntohs(udp.source), ntohs(udp.dest), now_ms() + PEER_MS};
+	memcpy(link->packet + PACKET_UDP_HEAD, message, bytes);
+	link_datagram(link, &ends, bytes);
 }
 
-static bool is_answer(struct link *link, uint32_t to, const struct udphdr *udp)
+static int dns_watch(void *context, int fd)
 {
-	const struct peer *peer = find_peer(link, to, ntohs(udp->dest), ntohs(udp->source));
+	struct link *link = context;
 
-	return peer->address == to && peer->port == ntohs(udp->dest) &&
-		peer->guest_port == ntohs(udp->source) && peer->until_ms > now_ms();
+	return loop_add(fd, EPOLLIN, &link->dns_source);
+}
+
+static void dns_ready(struct source *source, uint32_t events)
+{
+	struct link *link =
+		(struct link *)(void *)((char *)source - offsetof(struct link, dns_source));
+
+	(void)events;
+	dns_run(&link->dns, loop_now_ms());
 }
 
 /* --- from the guest --- */
 
-static bool allows(const struct link *link, uint32_t to, uint16_t port)
+static bool is_dns(const struct ends *ends)
 {
-	const struct in6_addr address = df_ip_v4(to);
+	const struct in6_addr server = df_ip_v4(DF_NET_DNS);
 
-	return egress_allows(&link->egress, &address, port, now_ms());
+	return ends->outside_port == DNS_PORT && IN6_ARE_ADDR_EQUAL(&ends->outside, &server);
 }
 
-static bool tcp_passes(struct link *link, const struct iphdr *ip, const uint8_t *payload,
-	size_t bytes)
+/* A packet that asks for a connection; others are lwIP's, which resets what is none. Takes it. */
+static void take_syn(struct link *link, const struct ends *ends, struct pbuf *packet)
 {
-	uint32_t to = ntohl(ip->daddr);
-	struct tcphdr tcp;
+	bool drop = false;
 
-	if (bytes < sizeof(tcp))
-		return false;
-	memcpy(&tcp, payload, sizeof(tcp));
-	if (link->asked && tcp.syn && tcp.ack) {
+	if (tcp_knows(link, ends, &drop)) {
+		if (drop)
+			pbuf_free(packet);
+		else
+			stack_input(link->number, packet);
+	} else if (allows(link, ends)) {
+		tcp_begin(link, ends, packet);
+	} else {
+		ends_refused(link, "a connection", ends);
+		link_refuse(link, packet);
+		pbuf_free(packet);
+	}
+}
+
+/* Takes the packet. */
+static void take_tcp(struct link *link, struct ends *ends, struct pbuf *packet, size_t head)
+{
+	struct tcp_hdr tcp;
+
+	if (packet->len - head < sizeof(tcp)) {
+		pbuf_free(packet);
+		return;
+	}
+	memcpy(&tcp, (const uint8_t *)packet->payload + head, sizeof(tcp));
+	ends->outside_port = ntohs(tcp.dest);
+	ends->guest_port = ntohs(tcp.src);
+	if (link->asked && (TCPH_FLAGS(&tcp) & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)) {
 		link->asked = false;
 		link->taken = true;
 	}
-	/* Only what opens a connection is a question; libslirp resets the rest when there is no connection. */
-	if (!tcp.syn || tcp.ack || allows(link, to, ntohs(tcp.dest)))
-		return true;
-	address_refused(link, "a connection", to, ntohs(tcp.dest));
-	reset(link, ip, &tcp);
-	return false;
+	if ((TCPH_FLAGS(&tcp) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
+		take_syn(link, ends, packet);
+	else
+		stack_input(link->number, packet);
 }
 
-static bool udp_passes(struct link *link, const struct iphdr *ip, const uint8_t *payload,
-	size_t bytes)
+static void take_udp(struct link *link, struct ends *ends, const uint8_t *datagram, size_t bytes)
 {
-	uint32_t to = ntohl(ip->daddr);
-	struct udphdr udp;
+	struct udp_hdr udp;
+	size_t length;
 
 	if (bytes < sizeof(udp))
-		return false;
-	memcpy(&udp, payload, sizeof(udp));
-	if (to == DF_NET_DNS && ntohs(udp.dest) == DNS_PORT) {
-		dns_ask(&link->dns, ntohs(udp.source), payload + sizeof(udp), bytes - sizeof(udp),
-			now_ms());
-		return false;
+		return;
+	memcpy(&udp, datagram, sizeof(udp));
+	length = ntohs(udp.len);
+	if (length < sizeof(udp) || length > bytes)
+		return;
+	ends->outside_port = ntohs(udp.dest);
+	ends->guest_port = ntohs(udp.src);
+	datagram += sizeof(udp);
+	length -= sizeof(udp);
+	if (is_dns(ends)) {
+		dns_ask(&link->dns, ends->guest_port, datagram, length, loop_now_ms());
+	} else if (!udp_answer(link, ends, datagram, length)) {
+		if (allows(link, ends))
+			udp_send(link, ends, datagram, length);
+		else
+			ends_refused(link, "a datagram", ends);
 	}
-	if (is_answer(link, to, &udp) || allows(link, to, ntohs(udp.dest)))
-		return true;
-	address_refused(link, "a datagram", to, ntohs(udp.dest));
-	return false;
 }
 
-/* May this packet go on? It is a copy of ours. */
-static bool passes(struct link *link, const uint8_t *packet, size_t bytes)
+/* What the guest's packet, a copy of ours, is. Returns the length of its head, with *protocol and ->outside set; 0: it is nothing. */
+static size_t read_head(struct pbuf *packet, struct ends *ends, uint8_t *protocol)
 {
-	struct iphdr ip;
+	struct ip_hdr ip;
 	size_t head, total;
 
-	if (bytes < sizeof(ip))
-		return false;
-	memcpy(&ip, packet, sizeof(ip));
-	head = ip.ihl * 4u;
-	total = ntohs(ip.tot_len);
+	if (packet->len < sizeof(ip))
+		return 0;
+	memcpy(&ip, packet->payload, sizeof(ip));
+	head = IPH_HL_BYTES(&ip);
+	total = ntohs(IPH_LEN(&ip));
 	/* A fragment hides its ports; the guest makes none. */
-	if (ip.version != 4 || head < sizeof(ip) || total < head || total > bytes ||
-		ip.saddr != htonl(DF_NET_GUEST) || (ntohs(ip.frag_off) & (IP_MF | IP_OFFMASK)))
-		return false;
-	switch (ip.protocol) {
-	case IPPROTO_TCP:
-		return tcp_passes(link, &ip, packet + head, total - head);
-	case IPPROTO_UDP:
-		return udp_passes(link, &ip, packet + head, total - head);
-	case IPPROTO_ICMP:
-		return allows(link, ntohl(ip.daddr), 0);
-	default:
-		return false;
+	if (IPH_V(&ip) != 4 || head < sizeof(ip) || total < head || total > packet->len ||
+		ip.src.addr != htonl(DF_NET_GUEST) || (IPH_OFFSET(&ip) & htons(IP_MF | IP_OFFMASK)))
+		return 0;
+	pbuf_realloc(packet, (uint16_t)total);
+	*protocol = IPH_PROTO(&ip);
+	ends->outside = df_ip_v4(ntohl(ip.dest.addr));
+	return head;
+}
+
+/* Takes it. */
+static void take(struct link *link, struct pbuf *packet)
+{
+	struct ends ends = {0};
+	uint8_t protocol = 0;
+	const size_t head = read_head(packet, &ends, &protocol);
+
+	if (head && protocol == IPPROTO_TCP) {
+		take_tcp(link, &ends, packet, head);
+		return;
 	}
+	if (head && protocol == IPPROTO_UDP)
+		take_udp(link, &ends, (const uint8_t *)packet->payload + head, packet->len - head);
+	pbuf_free(packet);
 }
 
 bool link_receive(struct link *link)
 {
-	const uint8_t *from;
-	uint32_t bytes;
-
 	for (int i = 0; i < BATCH; i++) {
-		from = net_ring_next(&link->from_guest, &bytes);
+		uint32_t bytes;
+		const uint8_t *from = net_ring_next(&link->from_guest, &bytes);
+		struct pbuf *packet;
+
 		if (!from)
 			return false;
-		memcpy(link->frame + LINK_ETHERNET, from, bytes);
+		packet = pbuf_alloc(PBUF_RAW, (uint16_t)bytes, PBUF_RAM);
+		if (packet)
+			memcpy(packet->payload, from, bytes);
 		net_ring_taken(&link->from_guest, bytes);
-		if (passes(link, link->frame + LINK_ETHERNET, bytes))
-			slirp_input(link->slirp, link->frame, (int)(LINK_ETHERNET + bytes));
+		if (packet)
+			take(link, packet);
 	}
 	return true;
 }
 
-/* --- libslirp --- */
+/* --- the beginning --- */
 
-static void ethernet(uint8_t *frame, const uint8_t *to, const uint8_t *from, uint16_t type)
+static int publish(struct link *link, const struct df_publish *published, struct df_err *err)
 {
-	struct ether_header head = {.ether_type = htons(type)};
+	const struct in6_addr address = df_ip_v4(ntohl(published->address.s_addr));
+	char text[DF_IP_TEXT_MAX];
+	int error = published->udp ? udp_publish(link, published) : tcp_publish(link, published);
 
-	memcpy(head.ether_dhost, to, 6);
-	memcpy(head.ether_shost, from, 6);
-	memcpy(frame, &head, sizeof(head));
-}
-
-/* Where is the guest? Here. */
-static void announce(struct link *link)
-{
-	uint8_t frame[LINK_ETHERNET + sizeof(struct ether_arp)];
-	const uint32_t guest = htonl(DF_NET_GUEST), gateway = htonl(DF_NET_GATEWAY);
-	struct ether_arp arp = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
-					.ar_pro = htons(ETHERTYPE_IP),
-					.ar_hln = 6,
-					.ar_pln = 4,
-					.ar_op = htons(ARPOP_REPLY)}};
-
-	memcpy(arp.arp_sha, guest_mac, 6);
-	memcpy(arp.arp_spa, &guest, 4);
-	memcpy(arp.arp_tha, host_mac, 6);
-	memcpy(arp.arp_tpa, &gateway, 4);
-	ethernet(frame, host_mac, guest_mac, ETHERTYPE_ARP);
-	memcpy(frame + LINK_ETHERNET, &arp, sizeof(arp));
-	slirp_input(link->slirp, frame, sizeof(frame));
-}
-
-static ssize_t from_slirp(const void *frame, size_t bytes, void *context)
-{
-	struct link *link = context;
-	struct ether_header head;
-
-	if (bytes < sizeof(head))
-		return 0;
-	memcpy(&head, frame, sizeof(head));
-	if (ntohs(head.ether_type) == ETHERTYPE_IP) {
-		remember_peer(link, (const uint8_t *)frame + sizeof(head), bytes - sizeof(head));
-		to_guest(link, (const uint8_t *)frame + sizeof(head), bytes - sizeof(head));
-	} else if (ntohs(head.ether_type) == ETHERTYPE_ARP) {
-		announce(link);
-	}
-	return (ssize_t)bytes;
-}
-
-static int64_t clock_get_ns(void *context)
-{
-	struct timespec t;
-
-	(void)context;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-/* Malformed packets are the guest's own affair. */
-static void guest_error(const char *text, void *context)
-{
-	(void)text, (void)context;
-}
-
-/* Timers are for IPv6, which is off. */
-static void *timer_new(SlirpTimerCb call, void *argument, void *context)
-{
-	static char none;
-
-	(void)call, (void)argument, (void)context;
-	return &none;
-}
-
-static void timer_free(void *timer, void *context)
-{
-	(void)timer, (void)context;
-}
-
-static void timer_mod(void *timer, int64_t expire_ms, void *context)
-{
-	(void)timer, (void)expire_ms, (void)context;
-}
-
-static void poll_fd(int fd, void *context)
-{
-	(void)fd, (void)context;
-}
-
-static void notify(void *context)
-{
-	(void)context;
-}
-
-static const SlirpCb callbacks = {
-	.send_packet = from_slirp,
-	.guest_error = guest_error,
-	.clock_get_ns = clock_get_ns,
-	.timer_new = timer_new,
-	.timer_free = timer_free,
-	.timer_mod = timer_mod,
-	.register_poll_fd = poll_fd,
-	.unregister_poll_fd = poll_fd,
-	.notify = notify,
-};
-
-/* libslirp lets a single connection wait to be accepted; the next one's client would only ask again after a second. Says so for
- * the socket that listens there, which libslirp keeps to itself. */
-static void let_wait(const struct df_publish *p)
-{
-	struct sockaddr_in name;
-	socklen_t bytes = sizeof(name), value_bytes = sizeof(int);
-
-	for (int fd = 3, listens; fd < FIRST_FDS; fd++, bytes = sizeof(name)) {
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &value_bytes) < 0 ||
-			!listens || getsockname(fd, (struct sockaddr *)&name, &bytes) < 0)
-			continue;
-		if (name.sin_family == AF_INET && name.sin_port == htons(p->host_port) &&
-			name.sin_addr.s_addr == p->address.s_addr)
-			(void)!listen(fd, BACKLOG);
-	}
-}
-
-static int publish(struct link *link, const struct df_publish *p, struct df_err *err)
-{
-	const struct in_addr guest = {htonl(DF_NET_GUEST)};
-	char text[INET_ADDRSTRLEN];
-
-	if (slirp_add_hostfwd(link->slirp, p->udp, p->address, p->host_port, guest,
-		    p->guest_port) == 0) {
-		if (!p->udp)
-			let_wait(p);
-		return 0;
-	}
-	return df_err_set(err, -errno, "%s:%u cannot be listened on: %s",
-		inet_ntop(AF_INET, &p->address, text, sizeof(text)), p->host_port,
-		df_errno_text(errno));
-}
-
-static int open_slirp(struct link *link)
-{
-	const SlirpConfig config = {
-		.version = 4,
-		.in_enabled = true,
-		.vnetwork = {htonl(DF_NET_GATEWAY & DF_NET_MASK)},
-		.vnetmask = {htonl(DF_NET_MASK)},
-		.vhost = {htonl(DF_NET_GATEWAY)},
-		.vnameserver = {htonl(DF_NET_DNS)},
-		.vdhcp_start = {htonl(DF_NET_GUEST)},
-		.if_mtu = DF_NET_MTU,
-		.if_mru = DF_NET_MTU,
-		/* Answers to who came over loopback must pass; what the guest begins is egress.c's business. */
-		.disable_host_loopback = false,
-		.disable_dns = true,
-		.disable_dhcp = true,
-	};
-
-	link->slirp = slirp_new(&config, &callbacks, link);
-	if (!link->slirp)
-		return -ENOMEM;
-	ethernet(link->frame, host_mac, guest_mac, ETHERTYPE_IP);
-	announce(link);
-	return 0;
+	return error < 0
+		? df_err_set(err, error, "%s cannot be listened on: %s",
+			  df_ip_text(&address, published->host_port, text), df_errno_text(error))
+		: 0;
 }
 
 int link_init(struct link *link, struct df_err *err)
 {
+	LIST_INIT(&link->conns);
+	links[link->number] = link;
+	dns_init(&link->dns, &link->egress);
+	link->dns_source.ready = dns_ready;
 	link->dns.answer = dns_answer;
 	link->dns.refused = dns_refused;
+	link->dns.watch = dns_watch;
 	link->dns.context = link;
-	if (open_slirp(link))
-		return df_err_set(err, -ENOMEM, "libslirp could not be started");
 	for (unsigned int i = 0; i < link->published_count; i++) {
 		int error = publish(link, &link->published[i], err);
 
@@ -516,11 +369,10 @@ int link_init(struct link *link, struct df_err *err)
 	return 0;
 }
 
-int link_reset(struct link *link)
+void link_reset(struct link *link)
 {
-	slirp_cleanup(link->slirp);
+	tcp_end_all(link);
+	udp_end_all(link);
 	dns_reset(&link->dns);
 	egress_reset(&link->egress);
-	memset(link->peer, 0, sizeof(link->peer));
-	return open_slirp(link);
 }

@@ -7,6 +7,7 @@
  */
 #include "nat/jail.h"
 #include "nat/link.h"
+#include "nat/stack.h"
 #include "nat/tap.h"
 
 #include <dayfly/wire.h>
@@ -19,23 +20,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 4096
-/* Beside them there is always room for what every guest has. */
-#define POLL_MAX (1 + CONNECTIONS_MAX + DF_INSTANCES_MAX * (1 + DNS_PENDING_MAX))
+#define DESCRIPTORS_MAX 16384
 
 struct guest {
 	struct link link;
+	struct source kick;
 	int memory_fd, kick_fd;
 	struct df_net_host *host;
 	uint32_t phase; /* of host, as it was last seen */
 	bool more; /* packets wait that were too many for one batch */
-	unsigned int first,
-		asked; /* of its descriptors in nat.fds: the kick, and the name server's */
 };
 
 struct nat {
@@ -49,9 +47,9 @@ struct nat {
 	bool deployed;
 	struct tap tap;
 	bool has_tap; /* then links have nothing but their rings */
+	struct source life;
 	int life_fd;
-	struct pollfd fds[POLL_MAX]; /* the first one is life_fd */
-	unsigned int count;
+	bool ended; /* nobody holds the other end of it */
 };
 
 static int parse_fd(const char *text, int *fd)
@@ -79,6 +77,7 @@ static int parse_guest(struct nat *nat, const char *text)
 	guest->memory_fd = memory;
 	guest->kick_fd = kick;
 	guest->link.wake_fd = wake;
+	guest->link.number = nat->guests;
 	nat->guests++;
 	return 0;
 }
@@ -144,6 +143,25 @@ static int parse(struct nat *nat, int argc, char **argv, struct df_err *err)
 	return 0;
 }
 
+/* That it came is all there is to a kick: as an edge it need not be taken back. */
+static void kicked(struct source *source, uint32_t events)
+{
+	(void)source, (void)events;
+}
+
+/* Somebody asks when the guest takes a connection (host/net.h), or is gone. */
+static void life_ready(struct source *source, uint32_t events)
+{
+	struct nat *nat = (struct nat *)(void *)((char *)source - offsetof(struct nat, life));
+	char bytes[16];
+
+	if ((events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) ||
+		read(nat->life_fd, bytes, sizeof(bytes)) <= 0)
+		nat->ended = true;
+	else
+		nat->guest[0].link.asked = true;
+}
+
 static int map_memory(struct guest *guest, struct df_err *err)
 {
 	int seals = fcntl(guest->memory_fd, F_GET_SEALS);
@@ -176,8 +194,10 @@ static int set_up_guest(const struct nat *nat, struct guest *guest, struct df_er
 	link->published_count = nat->published_count;
 	link->program = nat->program;
 	link->deployed = nat->deployed;
-	dns_init(&link->dns, &link->egress);
-	return link_init(link, err);
+	guest->kick.ready = kicked;
+	error = loop_add(guest->kick_fd, EPOLLIN, &guest->kick);
+	return error ? df_err_set(err, error, "--guest: %s", df_errno_text(error))
+		     : link_init(link, err);
 }
 
 /* There is nothing to open. */
@@ -197,6 +217,33 @@ static int set_up_tap(struct nat *nat, struct df_err *err)
 	return jail_enter(JAIL_COPIER, err);
 }
 
+/* Every connection is a descriptor; what the shell allows at first is few. */
+static void raise_limit(void)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
+		return;
+	now.rlim_cur = now.rlim_max < DESCRIPTORS_MAX ? now.rlim_max : DESCRIPTORS_MAX;
+	(void)setrlimit(RLIMIT_NOFILE, &now);
+}
+
+static int set_up_loop(struct nat *nat, struct df_err *err)
+{
+	int error = loop_init();
+
+	raise_limit();
+	stack_init(link_output);
+	if (error == 0)
+		error = tcp_proxy_init();
+	nat->life.ready = life_ready;
+	if (error == 0)
+		error = loop_add(nat->life_fd, EPOLLIN | EPOLLRDHUP, &nat->life);
+	return error
+		? df_err_set(err, error, "dayfly-net cannot be set up: %s", df_errno_text(error))
+		: 0;
+}
+
 static int set_up(struct nat *nat, int argc, char **argv, struct df_err *err)
 {
 	int error = parse(nat, argc, argv, err);
@@ -205,47 +252,11 @@ static int set_up(struct nat *nat, int argc, char **argv, struct df_err *err)
 		return set_up_tap(nat, err);
 	if (error == 0 && egress_find_own(&nat->egress) < 0)
 		error = df_err_set(err, -EIO, "the host's addresses cannot be listed");
+	if (error == 0)
+		error = set_up_loop(nat, err);
 	for (unsigned int i = 0; i < nat->guests && error == 0; i++)
 		error = set_up_guest(nat, &nat->guest[i], err);
 	return error ? error : jail_enter(JAIL_SOCKETS, err);
-}
-
-/* --- the loop --- */
-
-static int add_poll(int fd, int events, void *context)
-{
-	struct nat *nat = context;
-	short what = 0;
-
-	if (nat->count >= 1 + CONNECTIONS_MAX)
-		return -1;
-	what |= events & SLIRP_POLL_IN ? POLLIN : 0;
-	what |= events & SLIRP_POLL_OUT ? POLLOUT : 0;
-	what |= events & SLIRP_POLL_PRI ? POLLPRI : 0;
-	nat->fds[nat->count] = (struct pollfd){fd, what, 0};
-	return (int)nat->count++;
-}
-
-static int get_events(int index, void *context)
-{
-	const struct nat *nat = context;
-	short seen = index < 0 ? 0 : nat->fds[index].revents;
-	int events = 0;
-
-	events |= seen & POLLIN ? SLIRP_POLL_IN : 0;
-	events |= seen & POLLOUT ? SLIRP_POLL_OUT : 0;
-	events |= seen & POLLPRI ? SLIRP_POLL_PRI : 0;
-	events |= seen & POLLERR ? SLIRP_POLL_ERR : 0;
-	events |= seen & POLLHUP ? SLIRP_POLL_HUP : 0;
-	return events;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* --- phases: see struct df_net_host --- */
@@ -264,10 +275,8 @@ static void settle(struct guest *guest, uint32_t phase)
 	/* What the guest had sent by then goes on its way. */
 	while (link_receive(link))
 		;
-	if (link_reset(link)) {
-		fprintf(stderr, "dayfly: %s: no memory for the network\n", link->program);
-		exit(1);
-	}
+	tcp_settle();
+	link_reset(link);
 	guest->more = false;
 	net_ring_clear(&link->from_guest);
 	net_ring_clear(&link->to_guest);
@@ -287,52 +296,36 @@ static bool take_phase(struct guest *guest)
 	return ended;
 }
 
-/* What this guest waits for; *timeout_ms becomes shorter. */
-static void fill(struct nat *nat, struct guest *guest, uint32_t *timeout_ms)
+/* How long nobody has anything to do, ms; -1: until something comes. */
+static int idle_ms(struct nat *nat)
 {
-	struct link *link = &guest->link;
+	int wait = stack_timeout(), next = tcp_timeout();
 
-	guest->first = nat->count;
-	nat->fds[nat->count++] = (struct pollfd){guest->kick_fd, POLLIN, 0};
-	guest->asked = 0;
-	if (!is_open(nat, guest))
-		return;
-	guest->asked = dns_poll(&link->dns, &nat->fds[nat->count]);
-	nat->count += guest->asked;
-	slirp_pollfds_fill(link->slirp, timeout_ms, add_poll, nat);
-	link_flush(link);
-	if (guest->more || !net_ring_sleep(&link->from_guest))
-		*timeout_ms = 0;
+	if (wait < 0 || (next >= 0 && next < wait))
+		wait = next;
+	for (unsigned int i = 0; i < nat->guests; i++) {
+		struct guest *guest = &nat->guest[i];
+
+		if (!is_open(nat, guest))
+			continue;
+		link_flush(&guest->link);
+		if (guest->more || !net_ring_sleep(&guest->link.from_guest))
+			wait = 0;
+	}
+	return wait;
 }
 
 /* A guest that breaks its rings has no network any more. */
-static void serve(struct nat *nat, struct guest *guest)
+static void serve(const struct nat *nat, struct guest *guest)
 {
 	struct link *link = &guest->link;
-	const struct pollfd *fds = &nat->fds[guest->first];
-	uint64_t kicks;
 
-	if (fds[0].revents)
-		(void)!read(guest->kick_fd, &kicks, sizeof(kicks));
 	if (take_phase(guest) || !is_open(nat, guest))
 		return;
 	net_ring_awake(&link->from_guest);
-	slirp_pollfds_poll(link->slirp, 0, get_events, nat);
-	dns_run(&link->dns, &fds[1], guest->asked, now_ms());
 	guest->more = link_receive(link);
 	if (link->from_guest.broken || link->to_guest.broken)
 		link_say_broken(link);
-}
-
-/* Somebody asks when the guest takes a connection (host/net.h), or is gone: false. */
-static bool take_question(struct nat *nat)
-{
-	char bytes[16];
-
-	if (read(nat->life_fd, bytes, sizeof(bytes)) <= 0)
-		return false;
-	nat->guest[0].link.asked = true;
-	return true;
 }
 
 static void answer_question(struct nat *nat)
@@ -346,19 +339,11 @@ static void answer_question(struct nat *nat)
 /* Until the monitor is gone. */
 static void run(struct nat *nat)
 {
-	for (;;) {
-		uint32_t timeout = 1000;
-
-		nat->fds[0] = (struct pollfd){nat->life_fd, POLLIN, 0};
-		nat->count = 1;
-		for (unsigned int i = 0; i < nat->guests; i++)
-			fill(nat, &nat->guest[i], &timeout);
-		if (poll(nat->fds, nat->count, (int)timeout) < 0 && errno != EINTR)
-			return;
-		if (nat->fds[0].revents && !take_question(nat))
-			return;
+	while (!nat->ended && loop_wait(idle_ms(nat)) == 0) {
 		for (unsigned int i = 0; i < nat->guests; i++)
 			serve(nat, &nat->guest[i]);
+		tcp_settle();
+		stack_tick();
 		answer_question(nat);
 	}
 }

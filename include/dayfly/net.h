@@ -13,6 +13,8 @@
  * DF_NET_ALIGN; it does not wrap: where it would, a header with DF_NET_SKIP says that the next one is at the ring's
  * start. Who reads from the other side copies once, checks the copy and uses it (base/net_ring.h).
  *
+ * Packets have no sums (of IP, TCP, UDP): nothing can change one on its way through memory, so neither side makes or checks them.
+ *
  * A consumer that is about to sleep sets `sleeping`, and looks once more; a producer that finds it set after it
  * has published clears it and wakes the other side.
  */
@@ -91,11 +93,7 @@ enum { DF_NET_WHOLE = 0, DF_NET_TCP4 = 1, DF_NET_UDP = 3, DF_NET_TCP6 = 4 };
 #define DF_NET_RING_OFFSET(r) ((uint64_t)((r) + 1) * DF_NET_RING_BYTES)
 #define DF_NET_GUEST_BYTES DF_NET_RING_OFFSET(DF_NET_RINGS)
 #define DF_NET_BYTES (4ULL << 20)
-#define DF_NET_MTU \
-	65520u /* what either side sends at most; large, because a packet may cost a wake-up */
-/* What the guest sends at most, and its TCP asks for: libslirp has a window of 64 KiB and says that there is room again
- * when two whole segments fit into what was read since, so there must be more than three in it. */
-#define DF_NET_GUEST_MTU 16424u
+#define DF_NET_MTU 65520u /* large, because a packet may cost a wake-up */
 #define DF_NET_PACKET_MAX 65535u
 
 /* Addresses, host byte order: the guest's; its way out; its name server. The network is a /24. */

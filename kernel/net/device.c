@@ -31,12 +31,21 @@ void device_put(uint32_t bytes)
 	sent = true;
 }
 
+static bool is_tcp(const struct pbuf *packet)
+{
+	const struct ip_hdr *v4 = packet->payload;
+	const struct ip6_hdr *v6 = packet->payload;
+
+	return (IPH_V(v4) == 4 ? IPH_PROTO(v4) : IP6H_NEXTH(v6)) == IP_PROTO_TCP;
+}
+
+/* Without room for it lwIP keeps what is TCP's, and tries again; other packets are lost, as on any network. */
 static err_t send(struct pbuf *p)
 {
 	uint8_t *room = device_room(p->tot_len);
 
 	if (!room)
-		return ERR_OK;
+		return is_tcp(p) ? ERR_MEM : ERR_OK;
 	pbuf_copy_partial(p, room, p->tot_len, 0);
 	device_put(p->tot_len);
 	return ERR_OK;
@@ -58,13 +67,11 @@ static err_t begin(struct netif *netif)
 {
 	netif->name[0] = 'e';
 	netif->name[1] = 't';
-	netif->mtu = DF_NET_GUEST_MTU;
+	netif->mtu = DF_NET_MTU;
 	netif->output = send4;
 	netif->output_ip6 = send6;
-	/* Nothing can change a packet on its way through memory; its sums are for what lies behind. */
-	NETIF_SET_CHECKSUM_CTRL(netif,
-		NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_TCP |
-			NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6);
+	/* Nothing can change a packet on its way through memory, and dayfly-net ends its connections. */
+	NETIF_SET_CHECKSUM_CTRL(netif, NETIF_CHECKSUM_DISABLE_ALL);
 	return ERR_OK;
 }
 

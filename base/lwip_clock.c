@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/* lwIP's ticks: see lwip_clock.h. */
+#include <base/lwip_clock.h>
+#include <lwip/priv/tcp_priv.h>
+
+#define TICKS_PER_COUNT (TCP_SLOW_INTERVAL / TCP_TMR_INTERVAL)
+#define NEWLY_CLOSED_NS (20 * LWIP_TICK_NS) /* a connection in TIME-WAIT has no hurry */
+
+static uint64_t told_ns; /* up to here lwIP knows the time */
+
+/* Does a connection wait for its next tick? */
+static int waits(const struct tcp_pcb *p)
+{
+	return (p->state != ESTABLISHED && p->state != CLOSE_WAIT) || p->unsent || p->unacked ||
+		p->ooseq || p->refused_data || p->persist_backoff ||
+		ip_get_option(p, SOF_KEEPALIVE) || (p->flags & (TF_ACK_DELAY | TF_CLOSEPEND));
+}
+
+uint64_t lwip_clock_next(void)
+{
+	const struct tcp_pcb *p;
+
+	for (p = tcp_active_pcbs; p; p = p->next)
+		if (waits(p))
+			return LWIP_TICK_NS;
+	return tcp_tw_pcbs ? NEWLY_CLOSED_NS : 0;
+}
+
+void lwip_clock_tell(uint64_t now_ns)
+{
+	uint64_t ticks = (now_ns - told_ns) / LWIP_TICK_NS;
+
+	told_ns += ticks * LWIP_TICK_NS;
+	if (ticks > 2)
+		tcp_ticks += (uint32_t)((ticks - 1) / TICKS_PER_COUNT);
+	if (ticks)
+		tcp_tmr();
+}
