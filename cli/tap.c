@@ -262,7 +262,10 @@ int tap_open(struct tap_options *tap, int *fd, struct df_err *err)
 	tun = open(TUN, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (tun < 0)
 		return df_err_set(err, -errno,
-			TUN " cannot be opened: %s; the administrator loads it: modprobe tun",
+			errno == EACCES ? TUN
+				" cannot be opened: %s; the administrator lets you: chmod 666 " TUN
+					: TUN
+				" cannot be opened: %s; the administrator loads it: modprobe tun",
 			df_errno_text(errno));
 	error = attach(tap, tun);
 	if (error == 0)

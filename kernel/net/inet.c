@@ -129,13 +129,42 @@ int inet_check_local(const ip_addr_t *ip)
 	return -EADDRNOTAVAIL;
 }
 
+/* The interface that leads there; there is none without a router for what is no neighbour. NULL. */
+static struct netif *route(const ip_addr_t *to)
+{
+	struct netif *netif;
+
+	if (IP_IS_V6(to)) {
+		netif = ip6_route(IP6_ADDR_ANY6, ip_2_ip6(to));
+		/* lwIP takes the only one there is, wherever it leads. */
+		return netif && netif_get_index(netif) != 1 ? netif : NULL;
+	}
+	netif = ip4_route(ip_2_ip4(to));
+	if (netif && !ip4_addr_isany(netif_ip4_gw(netif)))
+		return netif;
+	return netif &&
+			(ip4_addr_netcmp(ip_2_ip4(to), netif_ip4_addr(netif),
+				 netif_ip4_netmask(netif)) ||
+				ip_addr_isbroadcast(to, netif) || ip_addr_ismulticast(to))
+		? netif
+		: NULL;
+}
+
 int inet_check_route(const ip_addr_t *ip)
 {
 	if (inet_check_local(ip) == 0)
 		return 0;
 	if (ip_addr_isloopback(ip))
 		return -ECONNREFUSED;
-	return IP_IS_V4(ip) && ip4_route(ip_2_ip4(ip)) ? 0 : -ENETUNREACH;
+	return route(ip) ? 0 : -ENETUNREACH;
+}
+
+ip_addr_t inet_source(const ip_addr_t *to)
+{
+	struct netif *netif = route(to);
+	const ip_addr_t *source = netif ? ip_netif_get_local_ip(netif, to) : NULL;
+
+	return inet_check_local(to) && source ? *source : *to;
 }
 
 int inet_bind_port(void *pcb, const ip_addr_t *ip, uint16_t *port,

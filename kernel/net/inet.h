@@ -26,6 +26,8 @@ void inet_reach(struct inet_name *n);
 int inet_check_local(const ip_addr_t *ip) must_check;
 /* Is there a way to it? -ENETUNREACH, -ECONNREFUSED: among our own addresses, but not one we have. */
 int inet_check_route(const ip_addr_t *ip) must_check;
+/* Whose name we have there, when we have chosen none. */
+ip_addr_t inet_source(const ip_addr_t *to);
 /* Binds by `try` (0, -EADDRINUSE...) to the port, or, for port 0, to one that chance finds. */
 int inet_bind_port(void *pcb, const ip_addr_t *ip, uint16_t *port,
 	int (*try)(void *pcb, const ip_addr_t *ip, uint16_t port)) must_check;

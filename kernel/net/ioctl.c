@@ -46,7 +46,9 @@ bool interface_get(int index, struct interface *i)
 	memcpy(i->address, &netif_ip4_addr(n)->addr, 4);
 	for (mask = lwip_ntohl(netif_ip4_netmask(n)->addr); mask; mask <<= 1)
 		i->prefix++;
-	memcpy(i->address6, netif_ip6_addr(n, 0)->addr, 16);
+	memcpy(i->hardware, n->hwaddr, min(sizeof(i->hardware), (size_t)n->hwaddr_len));
+	memcpy(i->address6, netif_ip6_addr(n, ip6_addr_isvalid(netif_ip6_addr_state(n, 1)))->addr,
+		16);
 	i->prefix6 = loopback ? 128 : 64;
 	return true;
 }
@@ -137,6 +139,7 @@ static int answer(unsigned long request, const struct interface *i, struct ifreq
 	case SIOCGIFHWADDR:
 		memset(q->bytes, 0, sizeof(q->bytes));
 		q->in.family = i->index == 1 ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
+		memcpy(&q->bytes[sizeof(q->in.family)], i->hardware, sizeof(i->hardware));
 		return 0;
 	case SIOCGIFINDEX:
 		q->number = i->index;

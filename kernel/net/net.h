@@ -205,8 +205,9 @@ struct interface {
 	char name[16];
 	unsigned flags; /* IFF_* */
 	unsigned mtu;
+	uint8_t hardware[6];
 	uint8_t address[4], prefix;
-	uint8_t address6[16], prefix6;
+	uint8_t address6[16], prefix6; /* the one that is reached from afar, if there is one */
 };
 bool interface_get(int index, struct interface *i);
 

@@ -70,20 +70,22 @@ static void add_link(struct netlink_socket *n, const struct nlmsghdr *q, const s
 {
 	unsigned start = n->used, queue = 1000;
 	struct ifinfomsg *m = add_message(n, q, RTM_NEWLINK, NLM_F_MULTI, sizeof(*m));
-	uint8_t hardware[6] = {0}, state = 0;
+	static const uint8_t none[6], all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	bool loopback = i->flags & IFF_LOOPBACK;
+	uint8_t state = 0;
 
 	if (!m)
 		return;
 	m->ifi_family = AF_UNSPEC;
-	m->ifi_type = i->flags & IFF_LOOPBACK ? ARPHRD_LOOPBACK : 1;
+	m->ifi_type = loopback ? ARPHRD_LOOPBACK : 1;
 	m->ifi_index = i->index;
 	m->ifi_flags = i->flags | 0x10000; /* IFF_LOWER_UP */
 	add_attribute(n, start, IFLA_IFNAME, i->name, (unsigned)strlen(i->name) + 1);
 	add_attribute(n, start, IFLA_TXQLEN, &queue, sizeof(queue));
 	add_attribute(n, start, IFLA_OPERSTATE, &state, sizeof(state));
 	add_attribute(n, start, IFLA_MTU, &i->mtu, sizeof(i->mtu));
-	add_attribute(n, start, IFLA_ADDRESS, hardware, sizeof(hardware));
-	add_attribute(n, start, IFLA_BROADCAST, hardware, sizeof(hardware));
+	add_attribute(n, start, IFLA_ADDRESS, i->hardware, sizeof(i->hardware));
+	add_attribute(n, start, IFLA_BROADCAST, loopback ? none : all, sizeof(all));
 }
 
 static void add_address(struct netlink_socket *n, const struct nlmsghdr *q,
@@ -98,7 +100,9 @@ static void add_address(struct netlink_socket *n, const struct nlmsghdr *q,
 	m->ifa_family = (uint8_t)family;
 	m->ifa_prefixlen = family == AF_INET ? i->prefix : i->prefix6;
 	m->ifa_flags = 0x80; /* IFA_F_PERMANENT */
-	m->ifa_scope = i->flags & IFF_LOOPBACK ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+	m->ifa_scope = i->flags & IFF_LOOPBACK                      ? RT_SCOPE_HOST
+		: family == AF_INET6 && (address[0] & 0xfe) == 0xfe ? RT_SCOPE_LINK
+								    : RT_SCOPE_UNIVERSE;
 	m->ifa_index = (uint32_t)i->index;
 	add_attribute(n, start, IFA_ADDRESS, address, bytes);
 	if (family == AF_INET) {

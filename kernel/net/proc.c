@@ -98,6 +98,12 @@ static void add_unix(struct out *o)
 	}
 }
 
+/* As /proc/net/if_inet6 counts: the host, the link, the world. */
+static unsigned scope6(const struct interface *i)
+{
+	return i->index == 1 ? 0x10 : i->address6[0] == 0xfe ? 0x20 : 0;
+}
+
 static void add_interfaces(struct out *o, bool addresses)
 {
 	struct interface i;
@@ -116,8 +122,8 @@ static void add_interfaces(struct out *o, bool addresses)
 		}
 		for (int b = 0; b < 16; b++)
 			add(o, "%02x", i.address6[b]);
-		add(o, " %02x %02x %02x %02x %8s\n", (unsigned)index, (unsigned)i.prefix6, 0x10u,
-			0x80u, i.name);
+		add(o, " %02x %02x %02x %02x %8s\n", (unsigned)index, (unsigned)i.prefix6,
+			scope6(&i), 0x80u, i.name);
 	}
 }
 

@@ -151,9 +151,8 @@ static int connect(struct socket *s, const struct address *a)
 		return r;
 	u->peer = to;
 	u->connected = true;
-	/* A datagram to ourselves comes from where it goes to. */
 	if (!u->chose_address)
-		u->local.ip = to.ip;
+		u->local.ip = inet_source(&to.ip);
 	return 0;
 }
 

@@ -35,6 +35,7 @@ SUITES = [
     ("servers", "e2e/servers", 300),
     ("network", "e2e/network", 200),
     ("network-programs", "e2e/network-programs", 200),
+    ("network-tap", "e2e/network-tap", 200),
     ("packets", "e2e/packets", 200),
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
