@@ -127,6 +127,7 @@ int command_run(int argc, char **argv)
 	struct df_err err;
 	int next, status;
 
+	event_fill_streams();
 	program_options_init(&options);
 	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
 		program_copy_env(&options, "TERM");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What must work in the locked jail: what a monitor does while guests run, and all that its C library makes of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,11 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -274,6 +278,97 @@ static int use_stdout(void)
 	return 0;
 }
 
+/* --- What `run` has beside the others --- */
+
+/* A terminal is the child's standard input, a file its standard output. */
+static void use_terminal_and_file(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &(int){0}))
+		_exit(NOT_THERE);
+	move(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY), STDIN_FILENO);
+	(void)!write(master, "line\n", 5);
+	move(memfd_create("output", 0), STDOUT_FILENO);
+	given.life = master; /* stays open */
+}
+
+static int use_streams(void)
+{
+	struct termios first, raw;
+	struct winsize size;
+	struct stat st;
+	char text[8];
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	int waiting = 0;
+
+	CHECK(poll(&p, 1, 5000) == 1 && p.revents & POLLIN);
+	CHECK(!fstat(STDIN_FILENO, &st) && S_ISCHR(st.st_mode));
+	CHECK((fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_RDWR);
+	CHECK(!ioctl(STDIN_FILENO, FIONREAD, &waiting) && waiting == 5);
+	CHECK(read(STDIN_FILENO, text, sizeof(text)) == 5);
+	CHECK(!ioctl(STDIN_FILENO, TIOCGWINSZ, &size) && !ioctl(STDIN_FILENO, TCGETS, &first));
+	raw = first;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	CHECK(!ioctl(STDIN_FILENO, TCSETSW, &raw) && !ioctl(STDIN_FILENO, TCSETSF, &raw));
+	CHECK(!ioctl(STDIN_FILENO, TCSETS, &first));
+	CHECK(write(STDIN_FILENO, "x", 1) ==
+		1); /* a program may write to its terminal by any name */
+	CHECK(write(STDOUT_FILENO, "output", 6) == 6 && lseek(STDOUT_FILENO, 0, SEEK_SET) == 0);
+	CHECK(read(STDOUT_FILENO, text, 6) == 6 && !memcmp(text, "output", 6));
+	return 0;
+}
+
+static void make_net(void)
+{
+	given.kick = eventfd(0, EFD_NONBLOCK);
+	given.wake = eventfd(7, EFD_NONBLOCK);
+	given.watch = memfd_create("watch", 0);
+}
+
+static int use_net(void)
+{
+	uint64_t count = 1;
+
+	CHECK(given.kick == JAIL_FD_KICK && given.wake == JAIL_FD_WAKE &&
+		given.watch == JAIL_FD_WATCH);
+	CHECK(write(JAIL_FD_KICK, &count, 8) == 8);
+	CHECK(read(JAIL_FD_WAKE, &count, 8) == 8 && count == 7);
+	CHECK(write(JAIL_FD_WATCH, "feature net\n", 12) == 12);
+	return 0;
+}
+
+static void handle_tick(void)
+{
+	struct sigaction act = {.sa_handler = on_tick};
+
+	if (sigaction(SIGRTMIN + 1, &act, NULL))
+		_exit(NOT_THERE);
+}
+
+/* The tick's timer is made when it is first needed. */
+static int make_timer_late(void)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1};
+	struct itimerspec soon = {.it_value = {0, 1000000}};
+
+	CHECK(!timer_create(CLOCK_MONOTONIC, &event, &timer));
+	CHECK(!timer_settime(timer, 0, &soon, NULL));
+	while (!ticks)
+		nanosleep(&(struct timespec){0, 10000000}, NULL);
+	return 0;
+}
+
+static int count_memory(void)
+{
+	static _Alignas(4096) char page[4096];
+	unsigned char there = 0;
+
+	page[0] = 1;
+	CHECK(!mincore(page, sizeof(page), &there) && there & 1);
+	return 0;
+}
+
 static int do_nothing(void)
 {
 	return 0;
@@ -314,9 +409,19 @@ void test_allowed(void)
 	struct deed snapshot = {"snapshot", open_snapshot, NULL, use_snapshot, LIVED,
 		1ULL << JAIL_FD_SNAPSHOT, false};
 
+	static const struct deed run[] = {
+		{"streams", use_terminal_and_file, NULL, use_streams, LIVED, 0, false},
+		{"net", make_net, NULL, use_net, LIVED, 0, false},
+		{"late_timer", NULL, handle_tick, make_timer_late, LIVED, 0, false},
+		{"mincore", NULL, NULL, count_memory, LIVED, 0, false},
+	};
+
 	test_profile("freeze", JAIL_FREEZE);
 	test_profile("serve", JAIL_SERVE);
 	test_profile("thaw", JAIL_THAW);
+	test_profile("run", JAIL_RUN);
+	for (size_t i = 0; i < sizeof(run) / sizeof(run[0]); i++)
+		run_deed("run", JAIL_RUN, &run[i]);
 	run_deed("thaw", JAIL_THAW, &reply);
 	run_deed("freeze", JAIL_FREEZE, &snapshot);
 	snapshot.want = KILLED;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Children that enter the jail: see jail_test.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/kvm.h>
@@ -47,20 +48,36 @@ void give_up_root(void)
 	done = true;
 }
 
-void enter(uint64_t keep)
+void enter(enum jail_profile profile, uint64_t keep)
 {
 	struct df_err err = {0};
 
 	give_up_root();
-	if (jail_enter(keep, &err))
+	if (profile == JAIL_RUN ? jail_enter_run(&err) : jail_enter(keep, &err))
 		give_up(&err);
+}
+
+struct jail_descriptors given = {.socket = JAIL_FD_SOCKET,
+	.vm = -1,
+	.vcpu = -1,
+	.watch = -1,
+	.kick = -1,
+	.wake = -1,
+	.life = -1};
+
+static int lock_run(struct df_err *err)
+{
+	int r = jail_lock_run(&given, err);
+
+	/* It says where they are now. */
+	return r ? r : given.socket == JAIL_FD_SOCKET ? 0 : df_err_set(err, -EBADF, "moved");
 }
 
 void lock(enum jail_profile profile)
 {
 	struct df_err err = {0};
 
-	if (jail_lock(profile, &err))
+	if (profile == JAIL_RUN ? lock_run(&err) : jail_lock(profile, &err))
 		give_up(&err);
 }
 
@@ -79,6 +96,8 @@ void make_vm(int kvm)
 	run->immediate_exit = 1;
 	move(vm, JAIL_FD_VM);
 	move(vcpu, JAIL_FD_VCPU);
+	given.vm = JAIL_FD_VM;
+	given.vcpu = JAIL_FD_VCPU;
 }
 
 pid_t start(struct child *c)
@@ -136,7 +155,7 @@ void run_deed(const char *prefix, enum jail_profile profile, const struct deed *
 			d->before();
 		if (d->vm)
 			move(open_kvm(), KEPT);
-		enter(d->keep | (uint64_t)d->vm << KEPT);
+		enter(profile, d->keep | (uint64_t)d->vm << KEPT);
 		if (d->vm)
 			make_vm(KEPT);
 		if (d->prepare)

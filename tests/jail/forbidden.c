@@ -153,6 +153,38 @@ static const struct call forbidden[] = {
 };
 #define FORBIDDEN (sizeof(forbidden) / sizeof(forbidden[0]))
 
+/* `run` may use its program's streams, terminal and network, and only as it does. */
+static const struct call forbidden_in_run[] = {
+	{"terminal_input", SYS_ioctl, {STDIN_FILENO, TIOCSTI, P("x")}, false},
+	{"terminal_steal", SYS_ioctl, {STDIN_FILENO, TIOCSCTTY, 1}, false},
+	{"terminal_group", SYS_ioctl, {STDIN_FILENO, TIOCSPGRP, P(memory)}, false},
+	{"terminal_of_other", SYS_ioctl, {JAIL_FD_SOCKET, TCSETS, P(memory)}, false},
+	{"terminal_high", SYS_ioctl, {HIGH, TCSETS, P(memory)}, false},
+	{"stream_flags", SYS_fcntl, {STDOUT_FILENO, F_SETFL, O_NONBLOCK}, false},
+	{"stream_owner", SYS_fcntl, {STDIN_FILENO, F_SETOWN, OTHER}, false},
+	{"stream_lock", SYS_fcntl, {STDOUT_FILENO, F_SETLK, P(memory)}, false},
+	{"stream_dup", SYS_fcntl, {STDIN_FILENO, F_DUPFD, 0}, false},
+	{"stream_truncate", SYS_ftruncate, {STDOUT_FILENO, 0}, false},
+	{"stream_pread", SYS_pread64, {STDIN_FILENO, P(memory), 1, 0}, false},
+	{"stream_pwrite", SYS_pwrite64, {STDOUT_FILENO, P(memory), 1, 0}, false},
+	{"stream_mmap", SYS_mmap, {0, 4096, PROT_READ, MAP_SHARED, STDIN_FILENO, 0}, false},
+	{"stream_mode", SYS_fchmod, {STDOUT_FILENO, 0777}, false},
+	{"stream_recvmsg", SYS_recvmsg, {STDIN_FILENO, P(memory), 0}, false},
+	{"stream_sendto", SYS_sendto, {STDOUT_FILENO, P(memory), 1, 0, 0, 0}, false},
+	{"stat_path", SYS_newfstatat, {STDIN_FILENO, P("x"), P(memory), 0}, false},
+	{"stat_other", SYS_newfstatat, {JAIL_FD_LIFE, P(""), P(memory), AT_EMPTY_PATH}, false},
+	{"watch_read", SYS_read, {JAIL_FD_WATCH, P(memory), 1}, false},
+	{"watch_seek", SYS_lseek, {JAIL_FD_WATCH, 0, 0}, false},
+	{"kick_read", SYS_read, {JAIL_FD_KICK, P(memory), 8}, false},
+	{"wake_write", SYS_write, {JAIL_FD_WAKE, P(memory), 8}, false},
+	{"life_write", SYS_write, {JAIL_FD_LIFE, P(memory), 1}, false},
+	{"life_send", SYS_sendto, {JAIL_FD_LIFE, P(memory), 1, 0, 0, 0}, false},
+	{"life_read", SYS_read, {JAIL_FD_LIFE, P(memory), 1}, false},
+	{"vm_read", SYS_read, {JAIL_FD_VM, P(memory), 1}, false},
+	{"timer_of_process", SYS_timer_create, {~1ULL << 3 | 2, 0, P(memory)}, false},
+};
+#define FORBIDDEN_IN_RUN (sizeof(forbidden_in_run) / sizeof(forbidden_in_run[0]))
+
 static const struct call *the_call;
 static pid_t other;
 
@@ -181,17 +213,31 @@ static void make_call_early(void)
 	_exit(make_call());
 }
 
-static void test_calls(const char *prefix, enum jail_profile profile)
+/* What differs between the profiles. */
+static bool is_allowed(const char *name, enum jail_profile profile)
 {
-	for (size_t i = 0; i < FORBIDDEN; i++) {
-		struct deed d = {.name = forbidden[i].name,
+	static const char *const run[] = {"read", "write", "timer_create"};
+
+	if (profile == JAIL_THAW)
+		return !strcmp(name, "write");
+	for (size_t i = 0; profile == JAIL_RUN && i < sizeof(run) / sizeof(run[0]); i++)
+		if (!strcmp(name, run[i]))
+			return true;
+	return false;
+}
+
+static void test_calls(const char *prefix, enum jail_profile profile, const struct call *calls,
+	size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct deed d = {.name = calls[i].name,
 			.before = have_snapshot,
 			.act = make_call,
 			.want = KILLED,
 			.keep = 1ULL << JAIL_FD_SNAPSHOT};
 
-		the_call = &forbidden[i];
-		if (profile != JAIL_THAW || strcmp(the_call->name, "write") != 0)
+		the_call = &calls[i];
+		if (!is_allowed(the_call->name, profile))
 			run_deed(prefix, profile, &d);
 	}
 }
@@ -300,7 +346,11 @@ static void set_alarm(void)
 
 static bool may_be_bare(long number, enum jail_profile profile)
 {
-	if (profile == JAIL_FREEZE && number == SYS_mincore)
+	if ((profile == JAIL_FREEZE || profile == JAIL_RUN) && number == SYS_mincore)
+		return true;
+	if (profile == JAIL_RUN &&
+		(number == SYS_read || number == SYS_write || number == SYS_lseek ||
+			number == SYS_fstat || number == SYS_timer_create))
 		return true;
 	for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++)
 		if (bare[i] == number)
@@ -321,7 +371,7 @@ static void test_all(const char *name, enum jail_profile profile)
 		if (!start(&c)) {
 			have_snapshot();
 			set_alarm();
-			enter(1ULL << JAIL_FD_SNAPSHOT);
+			enter(profile, 1ULL << JAIL_FD_SNAPSHOT);
 			lock(profile);
 			_exit(make_call());
 		}
@@ -342,7 +392,7 @@ static void test_i386(void)
 	struct child c;
 
 	if (!start(&c)) {
-		enter(0);
+		enter(JAIL_SERVE, 0);
 		lock(JAIL_SERVE);
 		_exit(call_i386());
 	}
@@ -359,13 +409,16 @@ void test_forbidden(void)
 
 	other = getpid();
 	test_calls_early();
-	test_calls("freeze", JAIL_FREEZE);
-	test_calls("serve", JAIL_SERVE);
-	test_calls("thaw", JAIL_THAW);
+	test_calls("freeze", JAIL_FREEZE, forbidden, FORBIDDEN);
+	test_calls("serve", JAIL_SERVE, forbidden, FORBIDDEN);
+	test_calls("thaw", JAIL_THAW, forbidden, FORBIDDEN);
+	test_calls("run", JAIL_RUN, forbidden, FORBIDDEN);
+	test_calls("run", JAIL_RUN, forbidden_in_run, FORBIDDEN_IN_RUN);
 	run_deed("serve", JAIL_SERVE, &thread);
 	run_deed("serve", JAIL_SERVE, &handler);
 	test_i386();
 	test_all("freeze", JAIL_FREEZE);
 	test_all("serve", JAIL_SERVE);
 	test_all("thaw", JAIL_THAW);
+	test_all("run", JAIL_RUN);
 }

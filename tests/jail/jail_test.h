@@ -51,12 +51,16 @@ void finish(const struct child *c, char text[TEXT_MAX]);
 
 /* In a child. They end it if they fail. enter() gives up root first. */
 void give_up_root(void); /* with as_nobody */
-void enter(uint64_t keep);
+void enter(enum jail_profile profile, uint64_t keep); /* JAIL_RUN keeps all until the lock */
 void lock(enum jail_profile profile);
+/* What a child gives jail_lock_run(), beside the socket and the VM: -1, or what a deed has put there. */
+extern struct jail_descriptors given;
 /* A VM and a vCPU where the jail expects them. The vCPU returns with EINTR whenever it is run. */
 void make_vm(int kvm);
 int open_kvm(void);
 void move(int from, int to);
+/* In a child: from here on nobody in it can make a user namespace. */
+void no_user_namespaces(void);
 
 struct deed {
 	const char *name;

@@ -28,7 +28,7 @@ static void nothing(void)
 	char text[TEXT_MAX];
 
 	if (!start(&c)) {
-		enter(0);
+		enter(JAIL_SERVE, 0);
 		lock(JAIL_SERVE);
 		_exit(0);
 	}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include "jail_test.h"
 
 #define FILE_MAX 8192
+
+static const char *where; /* "outside" or "run_outside" */
 
 /* --- From outside --- */
 
@@ -46,7 +49,7 @@ static void look_at_status(const struct child *c, const char *name, const char *
 
 	read_of(c, "status", text);
 	snprintf(wanted, sizeof(wanted), "\n%s\n", line);
-	verdict(strstr(text, wanted) != NULL, "outside", name, line);
+	verdict(strstr(text, wanted) != NULL, where, name, line);
 }
 
 static void look_at_limit(const struct child *c, const char *name, const char *line)
@@ -58,7 +61,7 @@ static void look_at_limit(const struct child *c, const char *name, const char *l
 	found = strstr(text, line);
 	if (found)
 		sscanf(found + strlen(line), "%lu %lu", &soft, &hard);
-	verdict(soft == hard && soft == (strstr(line, "files") ? JAIL_FD_SOCKET + 1 : 0), "outside",
+	verdict(soft == hard && soft == (strstr(line, "files") ? JAIL_FD_SOCKET + 1 : 0), where,
 		name, found ? found : "not there");
 }
 
@@ -71,7 +74,7 @@ static void look_at_namespace(const struct child *c, const char *name)
 	good = readlink(path, ours, sizeof(ours) - 1) > 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", c->pid, name);
 	good &= readlink(path, theirs, sizeof(theirs) - 1) > 0;
-	verdict(good && strcmp(ours, theirs) != 0, "outside", name, theirs);
+	verdict(good && strcmp(ours, theirs) != 0, where, name, theirs);
 }
 
 /* Numbers or names in one of the child's folders, in order: "0 1 2 3". */
@@ -99,17 +102,20 @@ static void look_at_root(const struct child *c)
 	int fd;
 
 	list_of(c, "root", text);
-	verdict(!*text, "outside", "root_empty", text);
+	verdict(!*text, where, "root_empty", text);
 	fd = open_of(c, "root/x", O_WRONLY | O_CREAT);
-	verdict(fd < 0 && errno == EROFS, "outside", "root_read_only", strerror(errno));
+	verdict(fd < 0 && errno == EROFS, where, "root_read_only", strerror(errno));
 	read_of(c, "mountinfo", mounts);
-	verdict(*mounts && strchr(mounts, '\n') == strrchr(mounts, '\n'), "outside", "mounts",
-		mounts);
+	verdict(*mounts && strchr(mounts, '\n') == strrchr(mounts, '\n'), where, "mounts", mounts);
 }
 
 /* What root alone may see. */
-static void look_as_root(const struct child *c)
+static void look_as_root(const struct child *c, enum jail_profile profile)
 {
+	const char *descriptors = profile == JAIL_RUN
+		? have_kvm ? "0 1 2 3 48 49 50 51 64 96" : "0 1 2 3 48 49 50 51"
+		: have_kvm ? "0 1 2 3 64 96"
+			   : "0 1 2 3";
 	char text[TEXT_MAX], map[FILE_MAX];
 
 	look_at_namespace(c, "user");
@@ -118,16 +124,15 @@ static void look_as_root(const struct child *c)
 	look_at_namespace(c, "uts");
 	look_at_root(c);
 	list_of(c, "fd", text);
-	verdict(!strcmp(text, have_kvm ? "0 1 2 3 64 96" : "0 1 2 3"), "outside", "descriptors",
-		text);
+	verdict(!strcmp(text, descriptors), where, "descriptors", text);
 	read_of(c, "uid_map", map);
-	verdict(!*map, "outside", "uid_map", map);
+	verdict(!*map, where, "uid_map", map);
 	look_at_status(c, "uid", "Uid:\t65534\t65534\t65534\t65534");
 	look_at_status(c, "gid", "Gid:\t65534\t65534\t65534\t65534");
 	look_at_status(c, "groups", "Groups:\t ");
 }
 
-static void look(const struct child *c)
+static void look(const struct child *c, enum jail_profile profile)
 {
 	char path[64];
 	struct stat st;
@@ -142,10 +147,9 @@ static void look(const struct child *c)
 	look_at_limit(c, "processes", "Max processes");
 	look_at_limit(c, "files", "Max open files");
 	snprintf(path, sizeof(path), "/proc/%d/environ", c->pid);
-	verdict(!stat(path, &st) && st.st_uid == 0, "outside", "not_dumpable",
-		"others may trace it");
+	verdict(!stat(path, &st) && st.st_uid == 0, where, "not_dumpable", "others may trace it");
 	if (!geteuid())
-		look_as_root(c);
+		look_as_root(c, profile);
 }
 
 /* --- A descriptor in a message --- */
@@ -187,27 +191,40 @@ static int take_descriptor(void)
 	return 0;
 }
 
-static void test_locked(void)
+/* Four files, in the wrong places: where one goes another is. */
+static void give_descriptors(void)
+{
+	int *const give[] = {&given.life, &given.wake, &given.kick, &given.watch};
+
+	for (int i = 0; i < 4; i++) {
+		*give[i] = JAIL_FD_WATCH + i;
+		dup2(STDIN_FILENO, *give[i]);
+	}
+}
+
+static void test_locked(const char *name, enum jail_profile profile)
 {
 	char text[TEXT_MAX] = "";
 	struct child c;
 
+	where = name;
 	if (!start(&c)) {
 		if (have_kvm)
 			move(open_kvm(), KEPT);
-		enter((uint64_t)have_kvm << KEPT);
+		enter(profile, (uint64_t)have_kvm << KEPT);
 		if (have_kvm)
 			make_vm(KEPT);
-		lock(JAIL_SERVE);
+		give_descriptors();
+		lock(profile);
 		if (write(JAIL_FD_SOCKET, "here", 4) != 4)
 			_exit(1);
 		_exit(take_descriptor());
 	}
 	if (recv(c.socket, text, 4, 0) == 4)
-		look(&c);
+		look(&c, profile);
 	send_descriptor(c.socket, STDIN_FILENO);
 	finish(&c, text);
-	verdict(!strcmp(text, LIVED), "outside", "descriptor_in_message", text);
+	verdict(!strcmp(text, LIVED), where, "descriptor_in_message", text);
 }
 
 /* --- Descriptors that nobody told of --- */
@@ -259,6 +276,11 @@ static void no_stdin(void)
 	close(STDIN_FILENO);
 }
 
+static void few_descriptors(void)
+{
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64});
+}
+
 static bool put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -268,7 +290,7 @@ static bool put(const char *path, const char *text)
 	return good;
 }
 
-static void no_user_namespaces(void)
+void no_user_namespaces(void)
 {
 	give_up_root();
 	if (unshare(CLONE_NEWUSER) || !put("/proc/sys/user/max_user_namespaces", "0"))
@@ -301,19 +323,20 @@ static bool unprivileged_may(void)
 	return value != '0';
 }
 
-static void test_enter(const char *name, void (*before)(void), const char *want)
+static void test_enter(enum jail_profile profile, const char *name, void (*before)(void),
+	const char *want)
 {
 	char text[TEXT_MAX];
 	struct child c;
 
 	if (!start(&c)) {
 		before();
-		enter(0);
-		lock(JAIL_SERVE);
+		enter(profile, 0);
+		lock(profile);
 		_exit(0);
 	}
 	finish(&c, text);
-	verdict(strstr(text, want) != NULL, "enter", name, text);
+	verdict(strstr(text, want) != NULL, profile == JAIL_RUN ? "run" : "enter", name, text);
 }
 
 void test_outside(void)
@@ -321,14 +344,20 @@ void test_outside(void)
 	static const struct deed inherited = {"inherited", leave_descriptors, look_for_descriptors,
 		nothing, LIVED, 1ULL << KEPT, false};
 
-	test_locked();
+	test_locked("outside", JAIL_SERVE);
+	test_locked("run_outside", JAIL_RUN);
 	run_deed("enter", JAIL_SERVE, &inherited);
-	test_enter("no_socket", no_socket, "not the client's Unix socket");
-	test_enter("network_socket", network_socket, "not the client's Unix socket");
-	test_enter("stream_socket", stream_socket, "not the client's Unix socket");
-	test_enter("no_stdin", no_stdin, "descriptor 0, a standard stream, is not open");
-	test_enter("no_user_namespaces", no_user_namespaces,
+	test_enter(JAIL_SERVE, "no_socket", no_socket, "not the client's Unix socket");
+	test_enter(JAIL_SERVE, "network_socket", network_socket, "not the client's Unix socket");
+	test_enter(JAIL_SERVE, "stream_socket", stream_socket, "not the client's Unix socket");
+	test_enter(JAIL_SERVE, "no_stdin", no_stdin,
+		"descriptor 0, a standard stream, is not open");
+	test_enter(JAIL_SERVE, "no_user_namespaces", no_user_namespaces,
 		"user namespaces are switched off here");
 	if (unprivileged_may())
-		test_enter("root_alone", root_alone, LIVED);
+		test_enter(JAIL_SERVE, "root_alone", root_alone, LIVED);
+	test_enter(JAIL_RUN, "network_socket", network_socket, "not the client's Unix socket");
+	test_enter(JAIL_RUN, "no_stdin", no_stdin, "descriptor 0, a standard stream, is not open");
+	test_enter(JAIL_RUN, "no_user_namespaces", no_user_namespaces, LIVED);
+	test_enter(JAIL_RUN, "few_descriptors", few_descriptors, "ulimit -n");
 }

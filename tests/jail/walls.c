@@ -128,34 +128,53 @@ static int never(void)
 	return 1;
 }
 
-static void run_early(const char *name, int (*act)(void), void (*before)(void))
+static void run_early(enum jail_profile profile, const char *name, int (*act)(void),
+	void (*before)(void))
 {
 	struct deed d = {name, before, act_early, never, LIVED, 1ULL << KEPT, false};
 
 	early = act;
-	run_deed("serve", JAIL_SERVE, &d);
+	run_deed(profile == JAIL_RUN ? "run" : "serve", profile, &d);
 }
 
-void test_walls(void)
+static void test_profile(enum jail_profile profile, long version)
 {
 	static const struct deed deeds[] = {
 		{"rights", NULL, NULL, have_no_rights, LIVED, 0, false},
 		{"others", NULL, NULL, have_no_others, LIVED, 0, false},
 		{"limits", NULL, NULL, make_nothing, LIVED, 0, false},
 	};
+
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+		run_deed(profile == JAIL_RUN ? "run" : "serve", profile, &deeds[i]);
+	run_early(profile, "files", have_no_files, NULL);
+	if (version >= 1)
+		run_early(profile, "landlock_files", open_in_folder, open_folder);
+	if (version >= LANDLOCK_NETWORK)
+		run_early(profile, "landlock_network", use_network, NULL);
+	if (version >= LANDLOCK_SIGNALS)
+		run_early(profile, "landlock_signals", send_signal, NULL);
+}
+
+/* `run` goes on without namespaces: then the host's root is there, and closed. */
+static int open_a_file(void)
+{
+	FAILS(open("/etc/passwd", O_RDONLY), EACCES);
+	FAILS(open("/", O_RDONLY | O_DIRECTORY), EACCES);
+	FAILS(mount("none", "/", "tmpfs", 0, NULL), EPERM);
+	return 0;
+}
+
+void test_walls(void)
+{
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
 
 	parent = getpid();
-	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
-		run_deed("serve", JAIL_SERVE, &deeds[i]);
-	run_early("files", have_no_files, NULL);
 	if (version < LANDLOCK_SIGNALS)
 		printf("skip jail.walls.landlock: version %ld of Landlock, not %d\n", version,
 			LANDLOCK_SIGNALS);
+	test_profile(JAIL_SERVE, version);
+	test_profile(JAIL_RUN, version);
 	if (version >= 1)
-		run_early("landlock_files", open_in_folder, open_folder);
-	if (version >= LANDLOCK_NETWORK)
-		run_early("landlock_network", use_network, NULL);
-	if (version >= LANDLOCK_SIGNALS)
-		run_early("landlock_signals", send_signal, NULL);
+		run_early(JAIL_RUN, "no_namespaces", open_a_file, no_user_namespaces);
 }
