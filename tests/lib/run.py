@@ -51,6 +51,7 @@ SUITES = [
     ("images", "e2e/images", 300),
     ("functions", "e2e/functions", 300),
     ("hostile", "hostile/suite", 400),
+    ("rings", "hostile/rings", 200),
     ("pristine", "hostile/pristine", 400),
 ]
 

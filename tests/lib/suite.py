@@ -19,6 +19,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD", "build"))
 DAYFLY = os.path.join(BUILD, "bin", "dayfly")
+SANITIZED = os.path.join(TOP, "build-asan")  # see build_sanitized
 
 # The environment of programs on Linux; `dayfly run` gives its guests the same.
 GUEST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -258,6 +259,19 @@ def need_command(suite, name):
         return True
     suite.fail(name, f"{os.path.relpath(DAYFLY, TOP)} is not built")
     return False
+
+
+def build_sanitized(*targets):
+    """Builds these with the address and undefined-behaviour sanitizers, in SANITIZED. The reason when they can not be had, else None."""
+    env = {**os.environ, "CC": "gcc"}
+    steps = [["ninja", "-C", SANITIZED, "--quiet", *targets]]
+    if not os.path.exists(os.path.join(SANITIZED, "build.ninja")):
+        steps.insert(0, ["meson", "setup", SANITIZED, TOP, "-Db_sanitize=address,undefined"])
+    for step in steps:
+        done = subprocess.run(step, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            return (done.stdout.strip().splitlines() or ["failed"])[-1]
+    return None
 
 
 def main(suite, function):
