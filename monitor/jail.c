@@ -319,15 +319,31 @@ int jail_lock(enum jail_profile profile, struct df_err *err)
 	return r ? r : jail_calls_run(profile, err);
 }
 
+/* Who asked for a signal when his parent ends still gets it: Linux forgets that when rights change. */
+static int keep_parent(int signal, pid_t parent, struct df_err *err)
+{
+	if (!signal)
+		return 0;
+	if (prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0))
+		return failed(err, "PR_SET_PDEATHSIG");
+	return getppid() == parent
+		? 0
+		: df_err_set(err, -EOWNERDEAD, "who started the monitor has ended");
+}
+
 int jail_enter_run(struct df_err *err)
 {
-	int r = drop_root(err);
+	pid_t parent = getppid();
+	int signal = 0, r;
 
+	(void)prctl(PR_GET_PDEATHSIG, &signal, 0, 0, 0);
+	r = drop_root(err);
 	if (r)
 		return r;
 	/* Not to have them is no failure here: see jail.h. */
 	(void)enter_namespaces();
-	return give_up_rights(err);
+	r = give_up_rights(err);
+	return r ? r : keep_parent(signal, parent, err);
 }
 
 int jail_lock_run(struct jail_descriptors *d, struct df_err *err)

@@ -73,6 +73,7 @@ struct jail_descriptors {
  * nothing and installs no list.
  *
  * `dayfly run` must work for everybody: where namespaces can not be made, it goes on without them. All other walls stand.
+ * A signal at the end of the parent (PR_SET_PDEATHSIG, of whoever started us) is kept.
  */
 int jail_enter_run(struct df_err *err) __attribute__((warn_unused_result));
 

@@ -158,7 +158,8 @@ static char **make_words(const struct service_settings *settings, const struct f
 	if (settings->no_jail)
 		flags[n++] = "--no-jail";
 	if (l->net.pid > 0) {
-		snprintf(device, 64, "%d,%d,%d", l->net.device[0].memory, l->net.device[0].kick,
+		/* `life` stays here alone: this process sees the monitor end. */
+		snprintf(device, 64, "%d,%d,%d,-1", l->net.device[0].memory, l->net.device[0].kick,
 			l->net.device[0].wake);
 		flags[n++] = "--net";
 		flags[n++] = device;
