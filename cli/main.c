@@ -22,7 +22,7 @@ const struct command cli_commands[] = {
 	{"freeze", "freeze a program where it waits for input, into a file", command_freeze},
 	{"thaw", "answer one event in a pristine copy of a frozen program", command_thaw},
 	{"fsck", "check frozen programs and say what they hold", command_fsck},
-	{"", "Functions, served by dayflyd", NULL},
+	{"", "Functions and services, kept by dayflyd", NULL},
 #define ROW(name, summary) {#name, summary, command_platform},
 	PLATFORM_COMMANDS(ROW)
 #undef ROW
@@ -35,8 +35,6 @@ const struct command cli_commands[] = {
 
 /* What people type who know other tools, and how it is called here. */
 static const char *const other_words[][2] = {
-	{"start", "up"},
-	{"stop", "down"},
 	{"daemon", "up"},
 	{"build", "deploy"},
 	{"create", "deploy"},

@@ -6,6 +6,7 @@
 #include "host/net.h"
 #include "host/path.h"
 #include "host/place.h"
+#include "host/publish.h"
 #include "host/str.h"
 
 #include <errno.h>
@@ -41,7 +42,10 @@ static int set_net(void *into, const char *value, struct df_err *err)
 static int set_published(void *into, const char *value, struct df_err *err)
 {
 	struct net_options *net = into;
+	struct df_publish publish;
 
+	if (df_publish_parse(value, &publish, err))
+		return err ? err->code : -EINVAL;
 	net->wanted = true;
 	return add(net->published, &net->published_count, value, "-p", err);
 }

@@ -9,6 +9,7 @@
 #include "cli/net.h"
 #include "cli/page.h"
 #include "cli/program.h"
+#include "cli/run_options.h"
 
 #include "host/str.h"
 
@@ -18,67 +19,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct run_options {
-	uint64_t timeout_ms; /* 0: none */
-	bool stats;
-	bool trace;
-	const char *watch;
-	bool no_jail;
-};
-
-static int set_timeout(void *into, const char *value, struct df_err *err)
-{
-	struct run_options *options = into;
-
-	if (parse_duration_ms(value, &options->timeout_ms) < 0)
-		return df_err_set(err, -EINVAL,
-			"--timeout %s is not a duration; write it like 500ms, 10s or 5m", value);
-	return 0;
-}
-
-static int set_stats(void *into, const char *value, struct df_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct run_options *)into)->stats = true;
-	return 0;
-}
-
-static int set_trace(void *into, const char *value, struct df_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct run_options *)into)->trace = true;
-	return 0;
-}
-
-static int set_watch(void *into, const char *value, struct df_err *err)
-{
-	if (!*value)
-		return df_err_set(err, -EINVAL, "--watch needs the name of a file");
-	((struct run_options *)into)->watch = value;
-	return 0;
-}
-
-static const struct flag run_flags[] = {
-	{"--timeout", "DURATION", "end the guest after 500ms, 10s, 5m (default: never)",
-		set_timeout},
-	{"--stats", NULL, "print times and counts on standard error at the end", set_stats},
-	{"--trace", NULL, "print every system call on standard error", set_trace},
-	{"--watch", "FILE", "write there which features and missing files it wants", set_watch},
-	{0},
-};
-
 static const struct page page = {"run [FLAGS] PROGRAM [--] [ARGUMENTS]",
 	"Runs a Linux program in a microVM of its own. Standard input, output, error and\n"
 	"the exit status pass through. A program given by name is found on PATH; its\n"
-	"libraries and interpreter are gathered into a root file system by themselves.\n",
+	"libraries and interpreter are gathered into a root file system by themselves.\n"
+	"With -d it becomes a service instead: the daemon runs it and starts it again when it\n"
+	"ends; its output is in `dayfly logs NAME`.\n",
 	0, PAGE_PROGRAM, WORDS_FILES,
 	"Exit status: the program's, 128+n when signal n ended it; 125 when dayfly fails,\n"
 	"126 when the program cannot be run, 127 when it is not found.\n\n"
 	"  dayfly run --stats ./hello\n"
 	"  dayfly run zstd -- -19 -c < report.csv > report.csv.zst\n"
-	"  dayfly run --file ./data:/data sqlite3 -- /data/x.db 'select 1'\n"};
+	"  dayfly run --file ./data:/data sqlite3 -- /data/x.db 'select 1'\n"
+	"  dayfly run -d -p 8081:80 --name web nginx -- -c /etc/nginx/nginx.conf\n"};
 
 /* Replaces this process. Returns only if that fails. */
 static int become_monitor(const struct program_options *options, const struct run_options *run,
@@ -132,10 +85,14 @@ int command_run(int argc, char **argv)
 	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
 		program_copy_env(&options, "TERM");
 	status = page_flags(&page, sets, argc, argv, &next, &err);
+	run.no_jail = event.no_jail;
+	if (!status)
+		status = run_options_check(&run, &err);
 	if (status)
 		return page_end(status, &err);
+	if (run.detach)
+		return command_platform(argc, argv);
 	event_warn_unjailed(&event);
-	run.no_jail = event.no_jail;
 	status = net_prepare(&net, &options, &err);
 	if (status)
 		return cli_fail(&err, status);

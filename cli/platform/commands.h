@@ -10,11 +10,13 @@
 	ROW(deploy, "freeze a program and serve it as a function")                \
 	ROW(invoke, "call a function: standard input is the event")               \
 	ROW(ls, "list functions")                                                 \
-	ROW(ps, "list what lives now: processes and their microVMs")              \
+	ROW(ps, "list what lives now: services, and functions' microVMs")         \
 	ROW(top, "watch rates, times and memory of functions")                    \
-	ROW(logs, "print the log of a function")                                  \
+	ROW(logs, "print the log of a function or service")                       \
 	ROW(inspect, "print all that is known of a function")                     \
-	ROW(rm, "remove functions")                                               \
+	ROW(rm, "remove functions and services")                                  \
+	ROW(stop, "stop a service; it stays stopped until `dayfly start`")        \
+	ROW(start, "start a service that was stopped")                            \
 	ROW(dead, "list, read and replay asynchronous events that were given up") \
 	ROW(images, "list images; prune and check the store")                     \
 	ROW(rmi, "remove images")                                                 \

@@ -115,7 +115,8 @@ static const struct flag deploy_flags[] = {
 
 static const struct page page = {
 	"deploy [FLAGS] [PREBUILT | IMAGE | --name NAME [FLAGS] PROGRAM [--] [ARGUMENTS]]",
-	"Freezes a program where it waits for input and serves it as a function. Without a\n"
+	"Freezes a program where it waits for input and serves it as a function; a manifest with\n"
+	"mode: service makes it a service instead, which always runs (docs/services.md). Without a\n"
 	"program, dayfly.yaml in this directory says everything. PREBUILT is a function that comes\n"
 	"with dayfly: image, compress or notify; IMAGE is one that was deployed before (`dayfly\n"
 	"images`). A container image brings its command, in place of which words behind the flags\n"
@@ -132,15 +133,6 @@ static const struct page page = {
 
 /* --- what to deploy --- */
 
-/* "PROGRAM -- ARGUMENTS" */
-static void drop_dashes(char **words)
-{
-	if (!words[0] || !words[1] || strcmp(words[1], "--") != 0)
-		return;
-	for (size_t i = 1; words[i]; i++)
-		words[i] = words[i + 1];
-}
-
 static int from_words(const struct deploy_options *how, const struct program_options *options,
 	char **words, struct manifest *m, struct df_err *err)
 {
@@ -149,7 +141,7 @@ static int from_words(const struct deploy_options *how, const struct program_opt
 			"either --manifest or a program; the manifest says which program");
 	if (!how->name)
 		return prebuilt_load(words[0], options, m, err);
-	drop_dashes(words);
+	describe_drop_dashes(words);
 	return describe_program(options, how->name, words, m, err);
 }
 
@@ -181,7 +173,7 @@ static int from_container(const struct deploy_options *how, struct program_optio
 	if (how->manifest || options->root || options->file_count)
 		return df_err_set(err, CLI_FAILED,
 			"--from-oci brings its own root: no --manifest, --root and --file");
-	drop_dashes(words);
+	describe_drop_dashes(words);
 	program_forget_host(options);
 	status = describe_options(options, name, words, m, err);
 	return status ? status : unpack_container(u, how->from_oci, how->reference, m, err);
@@ -269,6 +261,10 @@ static void print_deployed(const json_t *function)
 	const json_t *feature;
 	size_t index;
 
+	if (is_service(function)) {
+		print_service(function);
+		return;
+	}
 	json_array_foreach(json_object_get(function, "features"), index, feature)
 		df_str_addf(&features, "%s%s", index ? "," : "", json_string_value(feature));
 	printf("%s: image %s, kernel %s (", member_text(function, "name"),
@@ -339,6 +335,13 @@ static int deploy(const struct manifest *m, const struct deploy_options *how, js
 	return end_keeping(&kept, m->name, status);
 }
 
+int deploy_manifest(const struct manifest *m, json_t **function, struct df_err *err)
+{
+	const struct deploy_options how = {0};
+
+	return deploy(m, &how, function, err);
+}
+
 /* --- images of the store --- */
 
 /* A word that is no prebuilt function, but an image of the store. */
@@ -394,6 +397,9 @@ static int deploy_described(const struct deploy_options *how, struct program_opt
 		: *words           ? from_words(how, options, words, &m, err)
 				   : from_file(how, &m, err);
 
+	if (!status && m.mode == MANIFEST_SERVICE && (how->timeout_ms || how->concurrency))
+		status = df_err_set(err, CLI_FAILED,
+			"--timeout and --concurrency are for functions; %s is a service", m.name);
 	m.timeout_ms = how->timeout_ms ? how->timeout_ms : m.timeout_ms;
 	m.concurrency = how->concurrency ? how->concurrency : m.concurrency;
 	if (!status)

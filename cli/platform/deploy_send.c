@@ -16,7 +16,9 @@ static int explain(const char *name, const json_t *error, bool verbose, struct d
 	const char *report = member_text(error, "report");
 	DF_STR struct df_str lines = DF_STR_EMPTY;
 
-	df_err_set(err, CLI_FAILED, "%s could not be frozen: %s", name,
+	df_err_set(err, CLI_FAILED, "%s %s: %s", name,
+		strcmp(member_text(error, "code"), "NotUp") == 0 ? "did not come up"
+								 : "could not be frozen",
 		member_text(error, "message"));
 	(void)cli_fail(err, CLI_FAILED);
 	print_last_words(member_text(error, "output"));
@@ -44,7 +46,9 @@ int deploy_send(const char *path, const json_t *deployment, bool verbose, json_t
 
 	if (!text)
 		return df_err_set(err, CLI_FAILED, "out of memory");
-	progress_begin("freezing", name);
+	progress_begin(strcmp(member_text(deployment, "mode"), "service") == 0 ? "starting"
+									       : "freezing",
+		name);
 	status = client_ask(&request, &reply, err);
 	progress_end();
 	if (status)

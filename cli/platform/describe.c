@@ -86,6 +86,14 @@ static bool set_text(char **into, const char *text)
 	return *into != NULL;
 }
 
+void describe_drop_dashes(char **words)
+{
+	if (!words[0] || !words[1] || strcmp(words[1], "--") != 0)
+		return;
+	for (size_t i = 1; words[i]; i++)
+		words[i] = words[i + 1];
+}
+
 int describe_options(const struct program_options *options, const char *name, char **words,
 	struct manifest *m, struct df_err *err)
 {
@@ -220,6 +228,13 @@ void describe_words_free(char **words)
 	free(words);
 }
 
+/* Files that names are looked up with are in the root if it has a network. */
+static bool has_net(const struct manifest *m)
+{
+	return m->egress.count || m->publish.count ||
+		(m->mode == MANIFEST_SERVICE && (m->features & MANIFEST_NET));
+}
+
 int describe_prepare(const struct manifest *m, struct program_options *options,
 	struct program *program, struct df_err *err)
 {
@@ -234,7 +249,7 @@ int describe_prepare(const struct manifest *m, struct program_options *options,
 	program_options_init_plain(options);
 	if (flags_parse(sets, count, words, &next, err))
 		return CLI_FAILED;
-	if (m->egress.count && program_add_net(options, NULL, err))
+	if (has_net(m) && program_add_net(options, NULL, err))
 		return CLI_FAILED;
 	return program_prepare(options, count, words, next, program, err);
 }

@@ -29,13 +29,27 @@ static const struct flag ls_flags[] = {
 
 static const struct page ls_page = {"ls [FLAGS]",
 	"Lists the functions: where each is frozen, its memory, how large its snapshot is, how often it\n"
-	"answered and failed since the daemon started, and how many microVMs it has now.\n",
+	"answered and failed since the daemon started, and how many microVMs it has now. Of a\n"
+	"service, how it is (`dayfly ps` tells more) and its memory.\n",
 	0, 0, WORDS_NONE, NULL};
 
 static uint64_t count_errors(const json_t *calls)
 {
 	return member_number(calls, "function_error") + member_number(calls, "timeout") +
 		member_number(calls, "lost") + member_number(calls, "failed");
+}
+
+static void add_service(struct table *table, const json_t *function)
+{
+	const char *state = member_text(json_object_get(function, "service"), "state");
+	char memory[UNITS_BYTES];
+
+	table_add(table, "%s", member_text(function, "name"));
+	table_add(table, "%s", *state ? state : member_text(function, "state"));
+	table_add(table, "service");
+	table_add(table, "%s", units_size(member_number(function, "memory"), memory));
+	for (int i = 0; i < 4; i++)
+		table_add(table, "-");
 }
 
 static void add_function(struct table *table, const json_t *function)
@@ -76,6 +90,8 @@ int command_ls(int argc, char **argv)
 		{
 			if (how.quiet)
 				printf("%s\n", member_text(function, "name"));
+			else if (is_service(function))
+				add_service(&table, function);
 			else
 				add_function(&table, function);
 		}
@@ -87,8 +103,9 @@ int command_ls(int argc, char **argv)
 }
 
 static const struct page rm_page = {"rm NAME...",
-	"Removes functions, and prints their names. Events that run are finished.\n", 1, PAGE_MANY,
-	WORDS_FUNCTIONS, NULL};
+	"Removes functions and services, and prints their names. Events that run are finished; a\n"
+	"service is stopped first.\n",
+	1, PAGE_MANY, WORDS_FUNCTIONS, NULL};
 
 int command_rm(int argc, char **argv)
 {

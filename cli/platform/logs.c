@@ -54,8 +54,9 @@ static const struct flag logs_flags[] = {
 };
 
 static const struct page logs_page = {"logs [FLAGS] [NAME]",
-	"Prints a function's log: failures, and what its events wrote to standard error. Times are\n"
-	"UTC. Without a name, the daemon's own log.\n",
+	"Prints a function's log: failures, and what its events wrote to standard error. Of a\n"
+	"service, what it wrote to standard output and error, line by line behind |, and when it was\n"
+	"started and ended. Times are UTC. Without a name, the daemon's own log.\n",
 	0, 1, WORDS_FUNCTIONS,
 	"  dayfly logs --tail 20 -f squeeze\n"
 	"  dayfly logs --json squeeze | jq 'select(.level == \"warning\") | .request_id'\n"};
@@ -72,6 +73,9 @@ static void add_entry(struct df_str *text, const json_t *entry)
 	char took[UNITS_BYTES];
 
 	df_str_addf(text, "%.10s %.12s ", time, strlen(time) > 11 ? time + 11 : "");
+	/* What a service wrote, and nothing that it might pretend. */
+	if (*member_text(entry, "stream"))
+		df_str_add(text, "| ");
 	if (strcmp(level, "info") != 0)
 		df_str_addf(text, "%s: ", level);
 	df_str_add_plain(text, message, strlen(message));

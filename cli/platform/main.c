@@ -12,6 +12,7 @@ static const struct {
 #define ROW(name, summary) {#name, command_##name},
 	PLATFORM_COMMANDS(ROW)
 #undef ROW
+		{"run", command_run_service},
 };
 
 int main(int argc, char **argv)

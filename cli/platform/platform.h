@@ -18,6 +18,9 @@
 PLATFORM_COMMANDS(ROW)
 #undef ROW
 
+/* `dayfly run -d`: what `dayfly run` (cli/run.c) becomes then. */
+int command_run_service(int argc, char **argv);
+
 /* --- asking the daemon (client.c) --- */
 
 struct client_request {
@@ -81,6 +84,16 @@ int print_json(const json_t *json, struct df_err *err) __attribute__((warn_unuse
 int deploy_send(const char *path, const json_t *deployment, bool verbose, json_t **function,
 	struct df_err *err) __attribute__((warn_unused_result));
 
+/* The same for all that a manifest says, its program gathered and its image kept (deploy.c). */
+int deploy_manifest(const struct manifest *m, json_t **function, struct df_err *err)
+	__attribute__((warn_unused_result));
+
+/* Prints how a service is, and where it listens: what the daemon answers to its deployment, or start (services.c). */
+void print_service(const json_t *function);
+
+/* Is it one? `function` is as the daemon shows it. */
+bool is_service(const json_t *function);
+
 /* Says on standard error what is odd about a function that was deployed. */
 void deploy_note(const json_t *function);
 
@@ -118,6 +131,9 @@ void table_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 int describe_program(const struct program_options *options, const char *name, char **words,
 	struct manifest *m, struct df_err *err) __attribute__((warn_unused_result));
+
+/* "PROGRAM -- ARGUMENTS": the dashes go. */
+void describe_drop_dashes(char **words);
 
 /* The same without a check: `words` may be empty. */
 int describe_options(const struct program_options *options, const char *name, char **words,

@@ -262,7 +262,8 @@ static int take_image(json_t *json, struct source *source, struct df_err *err)
 }
 
 static enum MHD_Result answer_deploy(struct request *request, const char *name,
-	const struct deployment *deployment, enum deploy_result result, const struct df_err *err)
+	const struct deployment *deployment, enum deploy_result result, bool service,
+	const struct df_err *err)
 {
 	struct function *function;
 	enum MHD_Result sent;
@@ -271,8 +272,9 @@ static enum MHD_Result answer_deploy(struct request *request, const char *name,
 	case DEPLOY_CONFLICT:
 		return http_send_error(request, MHD_HTTP_CONFLICT, "Conflict", "%s", err->text);
 	case DEPLOY_FAILED:
-		return http_send_failure(request, MHD_HTTP_UNPROCESSABLE_CONTENT, "DeployFailed",
-			err->text, deployment->output, df_str_text(deployment->report));
+		return http_send_failure(request, MHD_HTTP_UNPROCESSABLE_CONTENT,
+			service ? "NotUp" : "DeployFailed", err->text, deployment->output,
+			df_str_text(deployment->report));
 	case DEPLOY_ERROR:
 		return http_send_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "Failed", "%s",
 			err->text);
@@ -322,10 +324,12 @@ static enum MHD_Result deploy_json(struct request *request, const char *name, js
 			absent ? MHD_HTTP_NOT_IMPLEMENTED : MHD_HTTP_BAD_REQUEST,
 			absent ? "NotImplemented" : "BadRequest", "%s", err.text);
 	} else {
+		bool service = deployment.config->mode == FUNCTION_SERVICE;
+
 		deployment.image = source.root_path;
 		deployment.event = event;
 		result = answer_deploy(request, name, &deployment,
-			deploy_all(&deployment, name, &err), &err);
+			deploy_all(&deployment, name, &err), service, &err);
 	}
 	source_deinit(&source);
 	return result;
