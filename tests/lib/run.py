@@ -39,6 +39,7 @@ SUITES = [
     ("packets", "e2e/packets", 200),
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
+    ("services", "e2e/services", 300),
     ("s3", "e2e/s3", 400),
     ("s3-events", "e2e/s3-events", 300),
     ("platform-cli", "e2e/platform-cli", 200),
