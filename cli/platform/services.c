@@ -68,6 +68,9 @@ static int describe(const struct program_options *options, const struct net_opti
 	status = describe_options(options, name, words, m, err);
 	if (status)
 		return status;
+	if (*net->tap.name)
+		return df_err_set(err, CLI_FAILED,
+			"a service has no TAP device: leave out --net=tap:%s or -d", net->tap.name);
 	m->mode = MANIFEST_SERVICE;
 	m->features |= net->wanted ? MANIFEST_NET : 0;
 	if (!copy_list(&m->egress, net->rules, net->rule_count) ||
