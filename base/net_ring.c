@@ -63,6 +63,11 @@ bool net_ring_must_wake(struct net_ring *r)
 		__atomic_exchange_n(&r->shared->sleeping, 0, __ATOMIC_SEQ_CST);
 }
 
+bool net_ring_naps(const struct net_ring *r)
+{
+	return __atomic_load_n(&r->shared->sleeping, __ATOMIC_RELAXED) == DF_NET_NAPS;
+}
+
 /* How much there is; 0 when the producer's count is nonsense. */
 static uint32_t filled(struct net_ring *r)
 {
@@ -99,9 +104,9 @@ void net_ring_taken(struct net_ring *r, uint32_t bytes)
 	__atomic_store_n(&r->shared->head, r->at, __ATOMIC_RELEASE);
 }
 
-bool net_ring_sleep(struct net_ring *r)
+bool net_ring_sleep(struct net_ring *r, enum df_net_sleep how)
 {
-	__atomic_store_n(&r->shared->sleeping, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&r->shared->sleeping, how, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&r->shared->tail, __ATOMIC_SEQ_CST) == r->at || r->broken)
 		return true;
 	__atomic_store_n(&r->shared->sleeping, 0, __ATOMIC_SEQ_CST);

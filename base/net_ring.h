@@ -28,6 +28,8 @@ uint8_t *net_ring_room(struct net_ring *r, uint32_t bytes);
 void net_ring_put(struct net_ring *r, uint32_t bytes);
 /* Producer, after the last packet of a batch: must the other side be woken? It is asked once. */
 bool net_ring_must_wake(struct net_ring *r);
+/* Producer: the other side will look soon by itself. */
+bool net_ring_naps(const struct net_ring *r);
 
 /*
  * Consumer: the next packet's bytes, which may change while they are read, or NULL: there is none. *bytes is 1 to
@@ -35,8 +37,8 @@ bool net_ring_must_wake(struct net_ring *r);
  */
 const uint8_t *net_ring_next(struct net_ring *r, uint32_t *bytes);
 void net_ring_taken(struct net_ring *r, uint32_t bytes);
-/* Consumer: before it sleeps. False: there is a packet now. */
-bool net_ring_sleep(struct net_ring *r);
+/* Consumer: before it sleeps, DF_NET_ASLEEP or DF_NET_NAPS. False: there is a packet now. */
+bool net_ring_sleep(struct net_ring *r, enum df_net_sleep how);
 /* Consumer: it is awake, whoever woke it; the producer need not. */
 void net_ring_awake(struct net_ring *r);
 

@@ -81,12 +81,13 @@ static void wakes_once(void **state)
 
 	(void)state;
 	assert_false(net_ring_must_wake(&p.in));
-	assert_true(net_ring_sleep(&p.out));
+	assert_true(net_ring_sleep(&p.out, DF_NET_ASLEEP));
 	assert_non_null(net_ring_room(&p.in, 1));
 	net_ring_put(&p.in, 1);
 	assert_true(net_ring_must_wake(&p.in));
 	assert_false(net_ring_must_wake(&p.in));
-	assert_false(net_ring_sleep(&p.out));
+	assert_false(net_ring_sleep(&p.out, DF_NET_ASLEEP));
+	assert_false(net_ring_sleep(&p.out, DF_NET_NAPS));
 	free(p.memory);
 }
 

@@ -278,7 +278,7 @@ static int64_t call_wait(struct vm *vm, const struct df_request *q)
 {
 	uint64_t deadline = host_deadline(vm, q->arg[1]);
 
-	if (q->arg[0] > (vm->net.there ? 15 : 7) || (vm->has_events && q->arg[0]))
+	if (q->arg[0] > (vm->net.there ? 31 : 7) || (vm->has_events && q->arg[0]))
 		return malformed(vm, q, "interest");
 	/* No stream, no timer, no signal: nobody would ever wake it. */
 	if (vm->has_events && deadline == DF_FOREVER) {
@@ -286,6 +286,8 @@ static int64_t call_wait(struct vm *vm, const struct df_request *q)
 			"stopped: all threads wait for something that can not happen any more");
 		return 0;
 	}
+	if (q->arg[0] & DF_WAIT_KICK)
+		net_kick(vm);
 	return streams_wait(vm, (unsigned)q->arg[0], wait_until(vm, deadline));
 }
 

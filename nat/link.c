@@ -26,6 +26,7 @@ bool link_send(struct link *link, const void *packet, size_t bytes)
 		return false;
 	memcpy(room, packet, bytes);
 	net_ring_put(&link->to_guest, (uint32_t)bytes);
+	link->sent = true;
 	return true;
 }
 
@@ -43,6 +44,7 @@ err_t link_output(unsigned int number, const struct pbuf *packet)
 	pbuf_copy_partial(packet, room, packet->tot_len, 0);
 	memcpy(room + offsetof(struct ip_hdr, dest), &guest, sizeof(guest));
 	net_ring_put(&link->to_guest, packet->tot_len);
+	link->sent = true;
 	return ERR_OK;
 }
 
@@ -50,8 +52,11 @@ void link_flush(struct link *link)
 {
 	uint64_t one = 1;
 
-	if (net_ring_must_wake(&link->to_guest))
+	if (link->sent)
+		link->active_ms = loop_now_ms();
+	if (link->sent && net_ring_must_wake(&link->to_guest))
 		(void)!write(link->wake_fd, &one, sizeof(one));
+	link->sent = false;
 }
 
 bool link_guest_is_awake(const struct link *link)
@@ -324,8 +329,10 @@ bool link_receive(struct link *link)
 		const uint8_t *from = net_ring_next(&link->from_guest, &bytes);
 		struct pbuf *packet;
 
-		if (!from)
+		if (!from) {
+			link->active_ms = i ? loop_now_ms() : link->active_ms;
 			return false;
+		}
 		packet = pbuf_alloc(PBUF_RAW, (uint16_t)bytes, PBUF_RAM);
 		if (packet)
 			memcpy(packet->payload, from, bytes);

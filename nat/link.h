@@ -37,6 +37,8 @@ struct link {
 	bool broken; /* the guest does not keep to the rings' rules, and that was said */
 	uint32_t told[64]; /* addresses and ports that were refused and said so */
 	unsigned int told_count;
+	bool sent; /* packets to the guest, since link_flush */
+	uint64_t active_ms; /* when there was a packet, one way or the other */
 	uint8_t packet[DF_NET_PACKET_MAX]; /* a datagram in hand */
 };
 

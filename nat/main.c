@@ -26,6 +26,9 @@
 #include <unistd.h>
 
 #define DESCRIPTORS_MAX 16384
+/* While a guest is busy it is spared a kick, which costs it more than us a look. */
+#define NAP_MS 1
+#define NAP_WITHIN_MS 20u
 
 struct guest {
 	struct link link;
@@ -296,21 +299,35 @@ static bool take_phase(struct guest *guest)
 	return ended;
 }
 
+/* Of two times, of which -1 is none. */
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* How long the guest's ring need not be looked at, ms; -1: until it says so. */
+static int rest(struct guest *guest)
+{
+	struct link *link = &guest->link;
+	const bool naps = loop_now_ms() - link->active_ms < NAP_WITHIN_MS;
+
+	if (guest->more || !net_ring_sleep(&link->from_guest, naps ? DF_NET_NAPS : DF_NET_ASLEEP))
+		return 0;
+	return naps ? NAP_MS : -1;
+}
+
 /* How long nobody has anything to do, ms; -1: until something comes. */
 static int idle_ms(struct nat *nat)
 {
-	int wait = stack_timeout(), next = tcp_timeout();
+	int wait = sooner(stack_timeout(), tcp_timeout());
 
-	if (wait < 0 || (next >= 0 && next < wait))
-		wait = next;
 	for (unsigned int i = 0; i < nat->guests; i++) {
 		struct guest *guest = &nat->guest[i];
 
 		if (!is_open(nat, guest))
 			continue;
 		link_flush(&guest->link);
-		if (guest->more || !net_ring_sleep(&guest->link.from_guest))
-			wait = 0;
+		wait = sooner(wait, rest(guest));
 	}
 	return wait;
 }

@@ -123,7 +123,7 @@ void tap_run(struct tap *tap)
 		struct pollfd fds[] = {
 			{tap->kick_fd, POLLIN, 0}, {tap->life_fd, POLLIN, 0}, {tap->fd, POLLIN, 0}};
 
-		more = more || !net_ring_sleep(&tap->from_guest);
+		more = more || !net_ring_sleep(&tap->from_guest, DF_NET_ASLEEP);
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), more ? 0 : -1) < 0 && errno != EINTR)
 			return;
 		net_ring_awake(&tap->from_guest);

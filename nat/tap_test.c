@@ -175,7 +175,7 @@ static void copies(void **state)
 	put(&out, packet, 2);
 	packet[HEAD + 11] = 1;
 	put(&out, packet, 3);
-	assert_true(net_ring_sleep(&in));
+	assert_true(net_ring_sleep(&in, DF_NET_ASLEEP));
 	assert_int_equal(pthread_create(&server, NULL, serve, &tap), 0);
 	for (uint8_t last = 1; last <= 3; last += 2) {
 		assert_int_equal(recv(pair[1], packet, sizeof(packet), 0), HEAD + 60);

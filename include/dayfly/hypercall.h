@@ -52,6 +52,7 @@ enum df_call {
 #define DF_WAIT_STDOUT 2u /* stream 1 can be written */
 #define DF_WAIT_STDERR 4u
 #define DF_WAIT_NET 8u /* a packet came, or may have */
+#define DF_WAIT_KICK 16u /* with DF_WAIT_NET: DF_CALL_NET_KICK first */
 
 #define DF_MAP_APPLY 1 /* the caller must execute `int $4` before it relies on the new mapping */
 

@@ -15,7 +15,7 @@
  *
  * Packets have no sums (of IP, TCP, UDP): nothing can change one on its way through memory, so neither side makes or checks them.
  *
- * A consumer that is about to sleep sets `sleeping`, and looks once more; a producer that finds it set after it
+ * A consumer that is about to sleep sets `sleeping` (enum df_net_sleep), and looks once more; a producer that finds it set after it
  * has published clears it and wakes the other side.
  */
 #ifndef DAYFLY_NET_H
@@ -25,11 +25,14 @@
 
 enum df_net_direction { DF_NET_TO_HOST, DF_NET_TO_GUEST, DF_NET_RINGS };
 
+/* How a consumer sleeps. One that naps looks again within a millisecond: a producer that has more to do need not wake it before it sleeps itself. */
+enum df_net_sleep { DF_NET_AWAKE, DF_NET_ASLEEP, DF_NET_NAPS };
+
 struct df_net_ring {
 	uint32_t tail; /* the producer's count */
 	uint8_t pad0[60];
 	uint32_t head; /* the consumer's */
-	uint32_t sleeping; /* the consumer sets it, the producer clears it */
+	uint32_t sleeping; /* enum df_net_sleep; the consumer sets it, the producer clears it */
 	uint8_t pad1[56];
 };
 

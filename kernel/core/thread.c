@@ -211,13 +211,15 @@ void thread_idle_since(uint64_t start_ns)
 static void wait_in_monitor(void)
 {
 	uint64_t start = clock_monotonic();
-	unsigned ready, interest;
+	unsigned ready, net = 0;
 
 	if (freeze_hooks.idle && freeze_hooks.idle())
 		return;
-	if (!device_hooks.sleeps || device_hooks.sleeps()) {
-		interest = console_interest() | (device_hooks.sleeps ? DF_WAIT_NET : 0);
-		ready = (unsigned)hypercall(DF_CALL_WAIT, interest, next_deadline(false), 0, 0);
+	if (device_hooks.sleeps)
+		net = device_hooks.sleeps();
+	if (net || !device_hooks.sleeps) {
+		ready = (unsigned)hypercall(DF_CALL_WAIT, console_interest() | net,
+			next_deadline(false), 0, 0);
 		thread_idle_since(start);
 		console_ready(ready);
 	}

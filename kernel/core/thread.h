@@ -173,8 +173,8 @@ extern struct signal_hooks signal_hooks;
 struct device_hooks {
 	/* Looks for packets from outside, wherever the kernel looks for what the host has to say. */
 	void (*arrived)(void);
-	/* The guest is about to wait: false if a packet is there. */
-	bool (*sleeps)(void);
+	/* The guest is about to wait: DF_WAIT_NET with what else goes with it, or 0 if a packet is there. */
+	unsigned (*sleeps)(void);
 };
 extern struct device_hooks device_hooks;
 

@@ -153,13 +153,23 @@ bool device_receive(void)
 	return count;
 }
 
+/* Must the other side be told of what was sent? */
+static bool take_sent(void)
+{
+	bool kick = sent && (net_ring_must_wake(&out) || !opened);
+
+	opened |= kick;
+	sent = false;
+	return kick;
+}
+
+/* Whoever naps is told when we wait. */
 void device_flush(void)
 {
-	if (sent && (net_ring_must_wake(&out) || !opened)) {
-		opened = true;
+	if (!sent || (opened && net_ring_naps(&out)))
+		return;
+	if (take_sent())
 		hypercall(DF_CALL_NET_KICK, 0, 0, 0, 0);
-	}
-	sent = false;
 }
 
 /* What the program has not answered by now is acknowledged without an answer: the other side may be waiting for it
@@ -180,11 +190,17 @@ static void arrived(void)
 	stack_run();
 }
 
-static bool sleeps(void)
+static unsigned sleeps(void)
 {
+	bool kick;
+
 	acknowledge();
-	device_flush();
-	return net_ring_sleep(&in);
+	kick = take_sent();
+	if (net_ring_sleep(&in, DF_NET_ASLEEP))
+		return DF_WAIT_NET | (kick ? DF_WAIT_KICK : 0);
+	if (kick)
+		hypercall(DF_CALL_NET_KICK, 0, 0, 0, 0);
+	return 0;
 }
 
 /* As dayfly-net has it, unless we were told otherwise. */
