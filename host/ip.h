@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define DF_IP_TEXT_MAX 64u
 
@@ -21,5 +22,11 @@ bool df_ip_in(const struct in6_addr *address, const struct in6_addr *network, un
 
 /* As a rule has it: 192.0.2.1:80, [2001:db8::1]:80; without the port if that is 0. Returns `text`, of DF_IP_TEXT_MAX bytes. */
 char *df_ip_text(const struct in6_addr *address, uint16_t port, char *text);
+
+/* As the socket interface has it; returns the size of what is in *out. */
+socklen_t df_ip_to_socket(const struct in6_addr *address, uint16_t port,
+	struct sockaddr_storage *out);
+/* And back. Returns the address, with *port set. */
+struct in6_addr df_ip_from_socket(const struct sockaddr_storage *name, uint16_t *port);
 
 #endif

@@ -23,21 +23,25 @@ static bool take_port(const char **text, char end, uint16_t *port)
 	return true;
 }
 
-/* "127.0.0.1:", if it is there. */
-static bool take_address(const char **text, struct in_addr *address)
+/* "127.0.0.1:" or "[::1]:", if it is there. */
+static bool take_address(const char **text, struct in6_addr *address)
 {
-	const char *colon = strchr(*text, ':');
-	char copy[INET_ADDRSTRLEN];
+	const bool v6 = **text == '[';
+	const char *end = strchr(*text, v6 ? ']' : ':');
+	char copy[INET6_ADDRSTRLEN];
+	size_t length;
 
-	address->s_addr = htonl(INADDR_LOOPBACK);
-	if (!colon || !strchr(colon + 1, ':'))
-		return true;
-	if ((size_t)(colon - *text) >= sizeof(copy))
+	*address = df_ip_v4(INADDR_LOOPBACK);
+	if (!end || (!v6 && !strchr(end + 1, ':')))
+		return !v6;
+	*text += v6;
+	length = (size_t)(end - *text);
+	if (length >= sizeof(copy) || (v6 && end[1] != ':'))
 		return false;
-	memcpy(copy, *text, (size_t)(colon - *text));
-	copy[colon - *text] = '\0';
-	*text = colon + 1;
-	return inet_pton(AF_INET, copy, address) == 1;
+	memcpy(copy, *text, length);
+	copy[length] = '\0';
+	*text = end + 1 + v6;
+	return df_ip_parse(copy, address) && !IN6_IS_ADDR_V4MAPPED(address) == v6;
 }
 
 static bool parse(const char *text, struct df_publish *p)
@@ -57,7 +61,7 @@ int df_publish_parse(const char *text, struct df_publish *publish, struct df_err
 
 	if (!parse(text, &made))
 		return df_err_set(err, -EINVAL,
-			"%.100s is no published port; write [ADDRESS:]HOST_PORT:GUEST_PORT[/udp], such as 8080:80",
+			"%.100s is no published port; write [ADDRESS:]HOST_PORT:GUEST_PORT[/udp], such as 8080:80 or [::1]:8080:80",
 			text);
 	*publish = made;
 	return 0;

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Published ports, as people write them: [ADDRESS:]HOST_PORT:GUEST_PORT[/udp]. */
+/* Published ports, as people write them: [ADDRESS:]HOST_PORT:GUEST_PORT[/udp], an address of IPv6 in brackets. */
 #ifndef HOST_PUBLISH_H
 #define HOST_PUBLISH_H
 
 #include "host/err.h"
-
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "host/ip.h"
 
 #define DF_PUBLISH_MAX 64 /* of one guest */
 
 struct df_publish {
 	bool udp;
-	struct in_addr address; /* of the host, network byte order; 127.0.0.1 unless one is given */
+	struct in6_addr address; /* of the host (host/ip.h); 127.0.0.1 unless one is given */
 	uint16_t host_port, guest_port;
 };
 

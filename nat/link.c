@@ -7,6 +7,7 @@
 #include <dayfly/wire.h>
 #include <errno.h>
 #include <lwip/prot/ip4.h>
+#include <lwip/prot/ip6.h>
 #include <lwip/prot/tcp.h>
 #include <lwip/prot/udp.h>
 #include <stdio.h>
@@ -35,14 +36,13 @@ static struct link *links[DF_INSTANCES_MAX]; /* by number */
 /* The packet goes into the ring, and there it gets the guest's own address. */
 err_t link_output(unsigned int number, const struct pbuf *packet)
 {
-	const uint32_t guest = htonl(DF_NET_GUEST);
 	struct link *link = number < DF_INSTANCES_MAX ? links[number] : NULL;
 	uint8_t *room = link ? net_ring_room(&link->to_guest, packet->tot_len) : NULL;
 
 	if (!room)
 		return ERR_MEM;
 	pbuf_copy_partial(packet, room, packet->tot_len, 0);
-	memcpy(room + offsetof(struct ip_hdr, dest), &guest, sizeof(guest));
+	packet_set_guest(room);
 	net_ring_put(&link->to_guest, packet->tot_len);
 	link->sent = true;
 	return ERR_OK;
@@ -66,16 +66,18 @@ bool link_guest_is_awake(const struct link *link)
 
 void link_datagram(struct link *link, const struct ends *ends, size_t bytes)
 {
-	packet_udp(link->packet, ends, bytes);
-	(void)link_send(link, link->packet, PACKET_UDP_HEAD + bytes); /* or it is lost */
+	const size_t head = packet_udp(link->packet, ends, bytes);
+
+	if (head + bytes <= DF_NET_PACKET_MAX)
+		(void)link_send(link, link->packet + PACKET_UDP_HEAD - head,
+			head + bytes); /* or it is lost */
 }
 
 void link_refuse(struct link *link, const struct pbuf *syn)
 {
 	struct packet_reset reset;
 
-	packet_reset(&reset, syn->payload);
-	(void)link_send(link, &reset, sizeof(reset));
+	(void)link_send(link, reset.bytes, packet_reset(&reset, syn->payload));
 }
 
 /* --- the other way round: names --- */
@@ -84,9 +86,13 @@ socklen_t link_host_name(const struct ends *ends, struct sockaddr_storage *name)
 {
 	const struct in6_addr gateway = df_ip_v4(DF_NET_GATEWAY);
 	const struct in6_addr loopback = df_ip_v4(INADDR_LOOPBACK);
-	const bool is_gateway = IN6_ARE_ADDR_EQUAL(&ends->outside, &gateway);
+	const struct in6_addr *to = &ends->outside;
 
-	return ends_to_socket(is_gateway ? &loopback : &ends->outside, ends->outside_port, name);
+	if (IN6_ARE_ADDR_EQUAL(to, &gateway))
+		to = &loopback;
+	else if (IN6_ARE_ADDR_EQUAL(to, &packet_gateway6))
+		to = &in6addr_loopback;
+	return df_ip_to_socket(to, ends->outside_port, name);
 }
 
 struct ends link_guest_view(const struct sockaddr_storage *name, uint16_t guest_port)
@@ -94,8 +100,9 @@ struct ends link_guest_view(const struct sockaddr_storage *name, uint16_t guest_
 	const struct in6_addr loopback = df_ip_v4(INADDR_LOOPBACK);
 	struct ends ends = {.guest_port = guest_port};
 
-	ends.outside = ends_from_socket(name, &ends.outside_port);
-	if (df_ip_in(&ends.outside, &loopback, 96 + 8))
+	ends.outside = df_ip_from_socket(name, &ends.outside_port);
+	/* From ::1, too: more servers listen on IPv4. */
+	if (df_ip_in(&ends.outside, &loopback, 96 + 8) || IN6_IS_ADDR_LOOPBACK(&ends.outside))
 		ends.outside = df_ip_v4(DF_NET_GATEWAY);
 	return ends;
 }
@@ -103,8 +110,7 @@ struct ends link_guest_view(const struct sockaddr_storage *name, uint16_t guest_
 int link_open_port(const struct df_publish *published, int type)
 {
 	struct sockaddr_storage name;
-	const struct in6_addr address = df_ip_v4(ntohl(published->address.s_addr));
-	socklen_t size = ends_to_socket(&address, published->host_port, &name);
+	socklen_t size = df_ip_to_socket(&published->address, published->host_port, &name);
 	const int fd = socket(name.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const int on = 1;
 	int error;
@@ -285,25 +291,58 @@ static void take_udp(struct link *link, struct ends *ends, const uint8_t *datagr
 	}
 }
 
-/* What the guest's packet, a copy of ours, is. Returns the length of its head, with *protocol and ->outside set; 0: it is nothing. */
-static size_t read_head(struct pbuf *packet, struct ends *ends, uint8_t *protocol)
+static size_t read_head4(struct pbuf *packet, struct ends *ends, uint8_t *protocol)
 {
 	struct ip_hdr ip;
 	size_t head, total;
 
-	if (packet->len < sizeof(ip))
-		return 0;
 	memcpy(&ip, packet->payload, sizeof(ip));
 	head = IPH_HL_BYTES(&ip);
 	total = ntohs(IPH_LEN(&ip));
 	/* A fragment hides its ports; the guest makes none. */
-	if (IPH_V(&ip) != 4 || head < sizeof(ip) || total < head || total > packet->len ||
+	if (head < sizeof(ip) || total < head || total > packet->len ||
 		ip.src.addr != htonl(DF_NET_GUEST) || (IPH_OFFSET(&ip) & htons(IP_MF | IP_OFFMASK)))
 		return 0;
 	pbuf_realloc(packet, (uint16_t)total);
 	*protocol = IPH_PROTO(&ip);
 	ends->outside = df_ip_v4(ntohl(ip.dest.addr));
 	return head;
+}
+
+/* Heads between this one and the ports hide these, too; and an IPv4 address that is written like this is none. */
+static size_t read_head6(struct pbuf *packet, struct ends *ends, uint8_t *protocol)
+{
+	struct ip6_hdr ip;
+	size_t total;
+
+	if (packet->len < sizeof(ip))
+		return 0;
+	memcpy(&ip, packet->payload, sizeof(ip));
+	total = sizeof(ip) + IP6H_PLEN(&ip);
+	memcpy(&ends->outside, &ip.dest, sizeof(ends->outside));
+	if (total > packet->len || memcmp(&ip.src, &packet_guest6, sizeof(packet_guest6)) != 0 ||
+		IN6_IS_ADDR_V4MAPPED(&ends->outside))
+		return 0;
+	pbuf_realloc(packet, (uint16_t)total);
+	*protocol = IP6H_NEXTH(&ip);
+	return sizeof(ip);
+}
+
+/* What the guest's packet, a copy of ours, is. Returns the length of its head, with *protocol and ->outside set; 0: it is nothing. */
+static size_t read_head(struct pbuf *packet, struct ends *ends, uint8_t *protocol)
+{
+	const struct ip_hdr *ip = packet->payload;
+
+	if (packet->len < sizeof(*ip))
+		return 0;
+	switch (IPH_V(ip)) {
+	case 4:
+		return read_head4(packet, ends, protocol);
+	case 6:
+		return read_head6(packet, ends, protocol);
+	default:
+		return 0;
+	}
 }
 
 /* Takes it. */
@@ -347,14 +386,13 @@ bool link_receive(struct link *link)
 
 static int publish(struct link *link, const struct df_publish *published, struct df_err *err)
 {
-	const struct in6_addr address = df_ip_v4(ntohl(published->address.s_addr));
 	char text[DF_IP_TEXT_MAX];
 	int error = published->udp ? udp_publish(link, published) : tcp_publish(link, published);
 
-	return error < 0
-		? df_err_set(err, error, "%s cannot be listened on: %s",
-			  df_ip_text(&address, published->host_port, text), df_errno_text(error))
-		: 0;
+	return error < 0 ? df_err_set(err, error, "%s cannot be listened on: %s",
+				   df_ip_text(&published->address, published->host_port, text),
+				   df_errno_text(error))
+			 : 0;
 }
 
 int link_init(struct link *link, struct df_err *err)

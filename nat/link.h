@@ -15,7 +15,7 @@
 #include "nat/tcp.h"
 #include "nat/udp.h"
 
-#define LINK_PAYLOAD_MAX (DF_NET_PACKET_MAX - PACKET_UDP_HEAD)
+#define LINK_PAYLOAD_MAX 65507u /* of a datagram of IPv4 */
 
 struct link {
 	struct net_ring from_guest, to_guest;
@@ -39,7 +39,7 @@ struct link {
 	unsigned int told_count;
 	bool sent; /* packets to the guest, since link_flush */
 	uint64_t active_ms; /* when there was a packet, one way or the other */
-	uint8_t packet[DF_NET_PACKET_MAX]; /* a datagram in hand */
+	uint8_t packet[PACKET_UDP_HEAD + LINK_PAYLOAD_MAX]; /* a datagram in hand */
 };
 
 /* Opens what is published. The fields above `dns` are set. -errno with *err set. */

@@ -5,17 +5,25 @@
 
 #include "nat/ends.h"
 
-#define PACKET_UDP_HEAD 28u /* of IPv4 and of UDP */
-#define PACKET_RESET 40u
+#define PACKET_UDP_HEAD 48u /* of IPv6, which has the larger one, and of UDP */
+#define PACKET_RESET 60u
 
-/* The heads of a datagram to the guest, for `bytes` of payload behind them. */
-void packet_udp(uint8_t head[PACKET_UDP_HEAD], const struct ends *ends, size_t bytes);
+/* The guest, and the host as it calls it, in IPv6. */
+extern const struct in6_addr packet_guest6, packet_gateway6;
+
+/*
+ * The heads of a datagram to the guest, for `bytes` of payload behind them. They end where `room` ends; returns their length.
+ */
+size_t packet_udp(uint8_t room[PACKET_UDP_HEAD], const struct ends *ends, size_t bytes);
 
 struct packet_reset {
 	uint8_t bytes[PACKET_RESET];
 };
 
-/* What refuses a connection that the guest's packet `syn` asks for, of which heads are checked. */
-void packet_reset(struct packet_reset *reset, const void *syn);
+/* What refuses a connection that the guest's packet `syn` asks for, of which heads are checked. Returns its length. */
+size_t packet_reset(struct packet_reset *reset, const void *syn);
+
+/* Makes a packet one for the guest, whoever it was for. */
+void packet_set_guest(void *packet);
 
 #endif

@@ -9,6 +9,7 @@
 #include <lwip/ip_addr.h>
 #include <lwip/pbuf.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 
 /* A packet for guest `number`, whose address in it is not the guest's own yet. ERR_MEM: there is no room, lwIP shall try again. */
 typedef err_t stack_output(unsigned int number, const struct pbuf *packet);
@@ -17,6 +18,7 @@ void stack_init(stack_output *output);
 
 /* The address that guest `number` has here, in the family of the one it talks to. */
 ip_addr_t stack_guest(unsigned int number, const struct in6_addr *outside);
+bool stack_is_guest(unsigned int number, const ip_addr_t *address);
 /* An address as lwIP has it. */
 ip_addr_t stack_address(const struct in6_addr *address);
 

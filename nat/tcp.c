@@ -311,12 +311,25 @@ static err_t sent(void *context, struct tcp_pcb *pcb, uint16_t bytes)
 	return ERR_OK;
 }
 
+static err_t ask_guest(struct conn *conn);
+
+/* A server that is published on an address of IPv6 may listen on IPv4 alone: then it is asked by the gateway. */
+static bool ask_on_v4(struct conn *conn)
+{
+	if (conn->open || conn->fd < 0 || IN6_IS_ADDR_V4MAPPED(&conn->ends.outside))
+		return false;
+	conn->ends.outside = df_ip_v4(DF_NET_GATEWAY);
+	return ask_guest(conn) == ERR_OK;
+}
+
 /* The guest has reset it, or does not answer; lwIP has forgotten it. */
 static void failed(void *context, err_t error)
 {
 	struct conn *conn = context;
 
 	conn->pcb = NULL;
+	if (error == ERR_RST && ask_on_v4(conn))
+		return;
 	if (error != ERR_CLSD)
 		conn_abort(conn);
 	else
@@ -622,7 +635,6 @@ int tcp_timeout(void)
 
 void tcp_end_all(struct link *link)
 {
-	const ip_addr_t guest = stack_guest(link->number, NULL);
 	struct tcp_pcb *pcb, *next;
 	struct conn *conn;
 
@@ -635,12 +647,12 @@ void tcp_end_all(struct link *link)
 	/* Those that lwIP ends by itself. */
 	for (pcb = tcp_active_pcbs; pcb; pcb = next) {
 		next = pcb->next;
-		if (ip_addr_cmp(&pcb->remote_ip, &guest))
+		if (stack_is_guest(link->number, &pcb->remote_ip))
 			tcp_abort(pcb);
 	}
 	for (pcb = tcp_tw_pcbs; pcb; pcb = next) {
 		next = pcb->next;
-		if (ip_addr_cmp(&pcb->remote_ip, &guest))
+		if (stack_is_guest(link->number, &pcb->remote_ip))
 			tcp_abort(pcb);
 	}
 }

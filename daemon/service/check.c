@@ -38,16 +38,20 @@ static enum check_result good(struct check *check)
 void check_begin(struct check *check, const struct df_publish *publish, const char *path,
 	uint64_t timeout_ms)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET,
-		.sin_port = htons(publish->host_port),
-		.sin_addr = publish->address};
+	const struct in6_addr any = df_ip_v4(INADDR_ANY), loopback = df_ip_v4(INADDR_LOOPBACK);
+	const struct in6_addr *address = &publish->address;
+	struct sockaddr_storage to;
+	socklen_t size;
 
-	if (to.sin_addr.s_addr == htonl(INADDR_ANY))
-		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (IN6_ARE_ADDR_EQUAL(address, &any))
+		address = &loopback;
+	if (IN6_IS_ADDR_UNSPECIFIED(address))
+		address = &in6addr_loopback;
+	size = df_ip_to_socket(address, publish->host_port, &to);
 	*check = (struct check){.path = path, .until_ns = clock_now_ns() + timeout_ms * 1000000};
-	check->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	check->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (check->fd < 0 ||
-		(connect(check->fd, (const struct sockaddr *)&to, sizeof(to)) < 0 &&
+		(connect(check->fd, (const struct sockaddr *)&to, size) < 0 &&
 			errno != EINPROGRESS)) {
 		snprintf(check->why, sizeof(check->why), "connecting failed: %s",
 			df_errno_text(errno));

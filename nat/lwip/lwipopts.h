@@ -40,6 +40,8 @@
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_ND6_QUEUEING 0
+#define LWIP_ND6_ALLOW_RA_UPDATES 0
+#define LWIP_ND6_TCP_REACHABILITY_HINTS 0
 #define LWIP_IPV6_SCOPES 0
 #define IP_DEFAULT_TTL 64
 
@@ -53,7 +55,9 @@
 struct pbuf;
 struct netif;
 int stack_take_address(struct pbuf *p, struct netif *netif);
+int stack_take_address6(struct pbuf *p, struct netif *netif);
 #define LWIP_HOOK_IP4_INPUT(p, netif) stack_take_address(p, netif)
+#define LWIP_HOOK_IP6_INPUT(p, netif) stack_take_address6(p, netif)
 
 /* --- TCP --- */
 #define TCP_MSS 32768
