@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers with a published port, `dayfly run -p`, beside the same servers on Linux, in a network namespace behind slirp4netns.
+"""Servers with a published port, `dayfly run -p`, beside the same servers on Linux, in a network namespace behind slirp4netns; and on a
+TAP device, `dayfly run --net=tap:NAME`, beside the same behind a veth pair.
 
 Clients are on this machine, as ordinary programs; the benchmarks use free ports of its loopback and leave nothing.
 """
@@ -136,30 +137,102 @@ def redis_set():
     yield "net.redis_set", ours, "1/s", "redis behind slirp4netns", linux, ("least", 1.0)
 
 
+def iperf(enter, host, port, *flags):
+    """MiB/s between a client here (or where `enter` leads) and a server there."""
+    client = [*enter, tool("iperf3"), "-c", host, "-p", str(port), "--json"]
+
+    def takes_one():
+        # With --json its status is 0, whatever happened.
+        return '"error"' not in subprocess.run([*client, "-n", "1K"], capture_output=True, text=True, timeout=30).stdout
+
+    def once():
+        # Its server listens anew after each test.
+        wait_for("iperf3", takes_one)
+        time.sleep(0.5)
+        got = json.loads(output([*client, "-t", "2", *flags]).stdout)
+        if "error" in got:
+            raise Failed(f"iperf3: {got['error']}")
+        return got["end"]["sum_received"]["bits_per_second"] / 8 / (1 << 20)
+    return once
+
+
 def bulk():
     port = 5299
     command = [tool("iperf3"), "-s", "-p", str(port)]
-    client = [tool("iperf3"), "-c", ADDRESS, "--json"]
-
-    def rate(at, *flags):
-        def once():
-            # Its server listens anew after each test.
-            probe = [*client, "-p", str(at), "-n", "1K"]
-            wait_for("iperf3", lambda: subprocess.run(probe, capture_output=True, timeout=30).returncode == 0)
-            time.sleep(0.5)
-            got = json.loads(output([*client, "-p", str(at), "-t", "2", *flags]).stdout)
-            return got["end"]["sum_received"]["bits_per_second"] / 8 / (1 << 20)
-        return once
 
     with guest([], command, port) as one, namespace(command, port) as other:
-        ours, linux = in_turn(3, rate(one), rate(other))
+        ours, linux = in_turn(3, iperf([], ADDRESS, one), iperf([], ADDRESS, other))
         yield "net.bulk.in", ours, "MiB/s", "iperf3 behind slirp4netns", linux, ("least", 1.0)
-        ours, linux = in_turn(3, rate(one, "-R"), rate(other, "-R"))
+        ours, linux = in_turn(3, iperf([], ADDRESS, one, "-R"), iperf([], ADDRESS, other, "-R"))
         yield "net.bulk.out", ours, "MiB/s", "iperf3 behind slirp4netns", linux, ("least", 1.0)
+
+
+# --- a TAP device, beside a pair of veth devices ---
+
+GUEST, LINUX = "192.0.2.10", "198.51.100.2"
+
+
+@contextlib.contextmanager
+def empty_namespace():
+    """What to put before a command that is to run there."""
+    own = os.readlink("/proc/self/ns/net")
+    with process(["unshare", "--net", "sleep", "infinity"]) as holder:
+        wait_for("a network namespace", lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != own)
+        enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+        output([*enter, "ip", "link", "set", "lo", "up"])
+        yield holder.pid, enter
+
+
+@contextlib.contextmanager
+def devices():
+    """Where clients and the guest's end of a TAP device are; and where Linux's end of a veth pair is."""
+    if os.geteuid() != 0:
+        raise Failed("TAP devices and namespaces are root's")
+    with empty_namespace() as (_, here), empty_namespace() as (pid, there):
+        for enter, words in ((here, "tuntap add t0 mode tap"), (here, "addr add 192.0.2.1/24 dev t0"), (here, "link set t0 up"),
+                             (here, f"link add v0 type veth peer name v1 netns {pid}"), (here, "addr add 198.51.100.1/24 dev v0"),
+                             (here, "link set v0 up"), (there, f"addr add {LINUX}/24 dev v1"), (there, "link set v1 up")):
+            output([*enter, "ip", *words.split()])
+        yield here, there
+
+
+def on_tap(here, flags, command):
+    return process([*here, *dayfly(f"--net=tap:t0,address={GUEST}/24", *flags, command[0], "--", *command[1:])])
+
+
+def tap_rate():
+    page = scratch("1k", b"x" * 1024)
+    inside = scratch("tap.conf", (NGINX % (80, "/srv")).encode())
+    outside = scratch("tap-linux.conf", (NGINX % (80, os.path.dirname(page))).encode())
+
+    with devices() as (here, there):
+        def ready(host):
+            return lambda: subprocess.run([*here, tool("curl"), "-sf", "-m", "2", "-o", "/dev/null", f"http://{host}/1k"]).returncode == 0
+
+        def rate(host):
+            return lambda: figure(rf"Requests/sec: +({FIGURE})", [*here, tool("wrk"), "-t1", "-c50", "-d2", f"http://{host}/1k"])
+
+        with on_tap(here, ["--file", f"{inside}:/etc/nginx.conf", "--file", f"{page}:/srv/1k"], [tool("nginx"), "-c", "/etc/nginx.conf"]), \
+                process([*there, tool("nginx"), "-c", outside]):
+            wait_for("nginx in a guest", ready(GUEST))
+            wait_for("nginx on Linux", ready(LINUX))
+            ours, linux = in_turn(3, rate(GUEST), rate(LINUX))
+    yield "net.tap_rate", ours, "1/s", "nginx behind veth", linux, None
+
+
+def tap_bulk():
+    command = [tool("iperf3"), "-s", "-p", "5298"]
+
+    with devices() as (here, there), on_tap(here, [], command), process([*there, *command]):
+        for name, flags in (("in", []), ("out", ["-R"])):
+            ours, linux = in_turn(3, iperf(here, GUEST, 5298, *flags), iperf(here, LINUX, 5298, *flags))
+            yield f"net.tap_bulk.{name}", ours, "MiB/s", "iperf3 behind veth", linux, None
 
 
 BENCHMARKS = {
     "net.nginx_rate": nginx_rate,
     "net.redis_set": redis_set,
     "net.bulk": bulk,
+    "net.tap_rate": tap_rate,
+    "net.tap_bulk": tap_bulk,
 }
