@@ -361,6 +361,17 @@ static void take(struct link *link, struct pbuf *packet)
 	pbuf_free(packet);
 }
 
+/* With a byte to spare, rounded up or added: lwIP reads one behind TCP options that are cut off (tcp_parseopt). */
+static struct pbuf *new_packet(uint32_t bytes)
+{
+	struct pbuf *p =
+		pbuf_alloc(PBUF_RAW, (uint16_t)(bytes < UINT16_MAX ? bytes + 1 : bytes), PBUF_RAM);
+
+	if (p)
+		pbuf_realloc(p, (uint16_t)bytes);
+	return p;
+}
+
 bool link_receive(struct link *link)
 {
 	for (int i = 0; i < BATCH; i++) {
@@ -372,7 +383,7 @@ bool link_receive(struct link *link)
 			link->active_ms = i ? loop_now_ms() : link->active_ms;
 			return false;
 		}
-		packet = pbuf_alloc(PBUF_RAW, (uint16_t)bytes, PBUF_RAM);
+		packet = new_packet(bytes);
 		if (packet)
 			memcpy(packet->payload, from, bytes);
 		net_ring_taken(&link->from_guest, bytes);

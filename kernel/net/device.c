@@ -118,6 +118,17 @@ static bool acceptable_frame(const uint8_t *frame, uint32_t bytes)
 		acceptable(frame + SIZEOF_ETH_HDR, bytes - SIZEOF_ETH_HDR);
 }
 
+/* With a byte to spare, rounded up or added: lwIP reads one behind TCP options that are cut off (tcp_parseopt). */
+static struct pbuf *new_packet(uint32_t bytes)
+{
+	struct pbuf *p =
+		pbuf_alloc(PBUF_RAW, (uint16_t)(bytes < UINT16_MAX ? bytes + 1 : bytes), PBUF_RAM);
+
+	if (p)
+		pbuf_realloc(p, (uint16_t)bytes);
+	return p;
+}
+
 /* True when there was one. */
 static bool take(void)
 {
@@ -130,7 +141,7 @@ static bool take(void)
 	if (config.frames)
 		head = ethernet_unpack(&device, from, bytes);
 	if (head || !config.frames)
-		p = pbuf_alloc(PBUF_RAW, (uint16_t)(bytes - head), PBUF_RAM);
+		p = new_packet(bytes - head);
 	if (p)
 		memcpy(p->payload, from + head, bytes - head);
 	net_ring_taken(&in, bytes);

@@ -73,6 +73,8 @@ int stack_take_address6(struct pbuf *p, struct netif *netif);
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
+/* lwIP walks over all of them for each that comes: one guest's holes must not cost the others their time. */
+#define TCP_OOSEQ_MAX_PBUFS 512
 #define SO_REUSE 1
 
 uint32_t stack_random(void);

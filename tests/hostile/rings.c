@@ -739,13 +739,13 @@ static void ip_options(void)
 
 static void syn_flood(void)
 {
-	for (unsigned i = 0; i < 1500; i++)
+	for (unsigned i = 0; i < 6000; i++)
 		send_syn(DF_NET_GATEWAY, (uint16_t)(1024 + i), OPEN_PORT);
 }
 
 static void datagram_flood(void)
 {
-	for (unsigned i = 0; i < 3000; i++)
+	for (unsigned i = 0; i < 20000; i++)
 		send_udp(DF_NET_GATEWAY, (uint16_t)(1024 + i), OPEN_PORT);
 }
 
@@ -850,6 +850,70 @@ static void connections_left(void)
 		connection(5, UINT32_MAX);
 }
 
+static uint16_t next_port(void)
+{
+	static uint16_t port = 30000;
+
+	return port++;
+}
+
+static void send_part(uint16_t port, uint32_t seq, uint32_t ack, const char *text, uint16_t window)
+{
+	uint8_t inner[sizeof(struct tcphdr) + 100];
+	struct packet p = tcp(DF_NET_GATEWAY, port, OPEN_PORT, TH_ACK | TH_PUSH, seq, ack);
+
+	p.tcp.window = htons(window);
+	memcpy(inner, &p.tcp, sizeof(p.tcp));
+	memcpy(inner + sizeof(p.tcp), text, strlen(text));
+	p = make(IPPROTO_TCP, DF_NET_GATEWAY, inner, sizeof(p.tcp) + strlen(text));
+	put_packet(&p);
+}
+
+/* Much is asked for in each, and nothing of it is taken. */
+static void connections_hungry(void)
+{
+	for (unsigned i = 0; i < 600; i++) {
+		uint16_t port = next_port();
+		uint32_t ack = open_connection(port);
+
+		if (!ack)
+			break; /* so many are enough */
+		send_part(port, 1001, ack, "give", 0);
+	}
+}
+
+/* Every other byte of a window, again and again. */
+static void connection_holes(void)
+{
+	uint16_t port = next_port();
+	uint32_t ack = open_connection(port);
+
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 1; i < 60000; i += 2)
+			send_part(port, 1001 + i, ack, "x", 60000);
+}
+
+/* Options at random, windows of a byte, and data for those. */
+static void connection_options(void)
+{
+	for (unsigned i = 0; i < 2000; i++) {
+		uint16_t port = next_port();
+		uint8_t inner[sizeof(struct tcphdr) + 40];
+		struct packet p = tcp(DF_NET_GATEWAY, port, OPEN_PORT, TH_SYN, 1000, 0);
+
+		memcpy(inner, &p.tcp, sizeof(p.tcp));
+		for (unsigned b = 0; b < 40; b++)
+			inner[sizeof(p.tcp) + b] = (uint8_t)(random_next() % (i & 1 ? 8 : 256));
+		memcpy(inner + sizeof(p.tcp), "\2\4\0\1", 4);
+		p = make(IPPROTO_TCP, DF_NET_GATEWAY, inner, sizeof(inner));
+		p.tcp.doff = i % 4 ? 15 : 6;
+		seal(&p);
+		put_packet(&p);
+		/* Its answer is not looked at: the number is guessed, which is good for resets. */
+		send_part(port, 1001, (uint32_t)random_next(), "x", 1);
+	}
+}
+
 /* Packets of many sizes across the ring's end. */
 static void ring_end(void)
 {
@@ -918,6 +982,9 @@ static const struct attack attacks[] = {
 	{"connections_wild", connections_wild, true},
 	{"connections_odd", connections_odd, true},
 	{"connections_left", connections_left, true},
+	{"connections_hungry", connections_hungry, true},
+	{"connection_holes", connection_holes, true},
+	{"connection_options", connection_options, true},
 	{"ring_end", ring_end, true},
 };
 

@@ -116,13 +116,9 @@ class Packet:
         total, self.fragment, self.protocol = struct.unpack(">2xH2xHxB", raw[:10])
         self.src, self.dst = socket.inet_ntoa(raw[12:16]), socket.inet_ntoa(raw[16:20])
         self.payload = raw[head:total]
-        self.good = checksum(raw[:head]) == 0 and total == len(raw)
         self.sport = self.dport = None
         if self.protocol in (TCP, UDP):
             self.sport, self.dport = struct.unpack(">HH", self.payload[:4])
-            self.good &= checksum(pseudo(self.src, self.dst, self.protocol, len(self.payload)) + self.payload) == 0
-        elif self.protocol == ICMP:
-            self.good &= checksum(self.payload) == 0
         if self.protocol == TCP:
             self.seq, self.ack, place, self.flags, self.window = struct.unpack(">IIBBH", self.payload[4:16])
             self.options, self.data = self.payload[20:(place >> 4) * 4], self.payload[(place >> 4) * 4:]
