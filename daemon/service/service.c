@@ -238,7 +238,10 @@ int service_resume(const char *name, struct df_err *err)
 
 	pthread_mutex_lock(&supervisor.lock);
 	s = find(name);
-	if (s && (s->state == SERVICE_STOPPED || s->state == SERVICE_FAILED))
+	/* Who asks for it does not want to wait longer. */
+	if (s && s->state == SERVICE_BACKING_OFF)
+		s->due_ns = 0;
+	else if (s && s->state != SERVICE_STOPPING)
 		s->backoff_ms = 0;
 	result = s ? await_up(s, err) : no_service(name, err);
 	pthread_mutex_unlock(&supervisor.lock);
