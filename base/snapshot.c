@@ -257,7 +257,7 @@ static bool ends(const char *s, unsigned size)
 
 static int check_program(const struct df_snapshot *h, const char **why)
 {
-	if (h->flags & ~DF_SNAPSHOT_IOPL3 || h->reserved)
+	if (h->flags & ~(DF_SNAPSHOT_IOPL3 | DF_SNAPSHOT_NET) || h->reserved)
 		return damaged(why, "it has a flag that nobody knows");
 	if (h->wait_point < 1 || h->wait_point >= DF_WAIT_POINT_COUNT || h->pid > INT32_MAX)
 		return damaged(why, "the place where it was frozen is impossible");

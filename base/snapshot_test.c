@@ -261,7 +261,7 @@ static const struct change impossible[] = {
 	FIELD(header.xsave_bytes, 100),
 	MAX(header.xsave_bytes),
 	/* the program */
-	FIELD(header.flags, 2),
+	FIELD(header.flags, 4),
 	FIELD(header.reserved, 1),
 	FIELD(header.wait_point, 0),
 	FIELD(header.wait_point, DF_WAIT_POINT_COUNT),

@@ -221,12 +221,14 @@ static int start_dispatch(const struct settings *s, const struct paths *paths, s
 {
 	const struct deploy_settings deploying = {
 		.monitor_path = paths->monitor,
+		.net_path = paths->net,
 		.kernel_path = paths->kernel,
 		.host_cache = paths->host_cache,
 		.no_jail = s->no_jail,
 	};
 	const struct dispatch_settings dispatching = {
 		.monitor_path = paths->monitor,
+		.net_path = paths->net,
 		.host_cache = paths->host_cache,
 		.limits = limits_of(s),
 		.no_jail = s->no_jail,

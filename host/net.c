@@ -80,6 +80,19 @@ static int add_actions(posix_spawn_file_actions_t *actions, const struct df_net 
 	return error;
 }
 
+size_t df_net_describe(const struct df_net *net, int *descriptors)
+{
+	size_t count = 0;
+
+	descriptors[count++] = net->life;
+	for (unsigned int i = 0; i < net->guests; i++) {
+		descriptors[count++] = net->device[i].memory;
+		descriptors[count++] = net->device[i].kick;
+		descriptors[count++] = net->device[i].wake;
+	}
+	return count;
+}
+
 static void free_words(char **words)
 {
 	for (size_t i = 1; words && words[i]; i++)
@@ -209,14 +222,20 @@ void df_net_inherit(const struct df_net *net)
 	fcntl(net->device[0].wake, F_SETFD, 0);
 }
 
-void df_net_end(struct df_net *net)
+void df_net_give(struct df_net *net)
 {
-	df_cleanup_fd(&net->life);
 	for (unsigned int i = 0; i < net->guests; i++) {
 		df_cleanup_fd(&net->device[i].memory);
 		df_cleanup_fd(&net->device[i].kick);
 		df_cleanup_fd(&net->device[i].wake);
 	}
+	net->guests = 0;
+}
+
+void df_net_end(struct df_net *net)
+{
+	df_cleanup_fd(&net->life);
+	df_net_give(net);
 	if (net->pid >= 0)
 		(void)df_spawn_end(net->pid, GRACE_MS);
 	*net = DF_NET_NONE;

@@ -68,8 +68,14 @@ void df_net_ask(const struct df_net *net);
 /* Why is `life` readable? 1: the guest has taken one. -EPIPE: dayfly-net has ended. 0: for no reason. */
 int df_net_heard(const struct df_net *net);
 
+/* What a monitor is sent with DF_START_NET (dayfly/wire.h), behind the rest: returns how many. */
+size_t df_net_describe(const struct df_net *net, int *descriptors);
+
 /* For who becomes the monitor: device 0 and `life` stay open over execve. */
 void df_net_inherit(const struct df_net *net);
+
+/* The devices are with monitor and dayfly-net: nobody else needs them. */
+void df_net_give(struct df_net *net);
 
 /* Closes everything, upon which it ends, and waits for that; then it is killed. Nothing for DF_NET_NONE. */
 void df_net_end(struct df_net *net);

@@ -278,16 +278,16 @@ static int64_t call_wait(struct vm *vm, const struct df_request *q)
 {
 	uint64_t deadline = host_deadline(vm, q->arg[1]);
 
-	if (q->arg[0] > (vm->net.there ? 31 : 7) || (vm->has_events && q->arg[0]))
+	if (q->arg[0] > (vm->net.there ? 31 : 7) || (vm->has_events && (q->arg[0] & 7)))
 		return malformed(vm, q, "interest");
-	/* No stream, no timer, no signal: nobody would ever wake it. */
-	if (vm->has_events && deadline == DF_FOREVER) {
+	if (q->arg[0] & DF_WAIT_KICK)
+		net_kick(&vm->net);
+	/* No stream, no timer, no signal, and no packet was sent that could be answered: nobody would ever wake it. */
+	if (vm->has_events && deadline == DF_FOREVER && !(vm->net.phase & 1)) {
 		vm_end(vm, DF_OUTCOME_STOPPED, 0,
 			"stopped: all threads wait for something that can not happen any more");
 		return 0;
 	}
-	if (q->arg[0] & DF_WAIT_KICK)
-		net_kick(vm);
 	return streams_wait(vm, (unsigned)q->arg[0], wait_until(vm, deadline));
 }
 
@@ -334,7 +334,7 @@ static int64_t call_net_kick(struct vm *vm, const struct df_request *q)
 {
 	if (!vm->net.there)
 		return malformed(vm, q, "no network");
-	net_kick(vm);
+	net_kick(&vm->net);
 	return 0;
 }
 

@@ -107,6 +107,11 @@ static void go_on(struct freezer *f, enum df_event_mode mode, uint64_t limit_ms)
 	vm->ended = false;
 	vm->outcome = 0;
 	vm->wait_point = 0;
+	/* The guest that stands at a wait point has forgotten what it did outside. */
+	if (net_empty(&vm->net)) {
+		vm_end(vm, DF_OUTCOME_STOPPED, 0, "stopped: the network does not answer");
+		return;
+	}
 	events_limits(vm, limit_ms * NS_PER_MS, 0);
 	vm_run(vm);
 	events_idle(vm);
@@ -283,7 +288,7 @@ static void fill_header(struct freezer *f)
 	h->stub_syscall = vm->kernel.stub_syscall;
 	h->root_bytes = vm->root_bytes;
 	h->root_checksum = df_snapshot_root_checksum(root, vm->root_bytes);
-	h->flags = vm->iopl3 ? DF_SNAPSHOT_IOPL3 : 0;
+	h->flags = (vm->iopl3 ? DF_SNAPSHOT_IOPL3 : 0) | (vm->net.there ? DF_SNAPSHOT_NET : 0);
 	h->rip = regs->rip;
 	h->rsp = regs->rsp;
 	h->rflags = regs->rflags;
@@ -328,17 +333,6 @@ static int freeze(struct freezer *f, struct df_err *err)
 	return 0;
 }
 
-static int move_fd(int *fd, int to)
-{
-	if (*fd == to)
-		return 0;
-	if (dup3(*fd, to, O_CLOEXEC) < 0)
-		return -errno;
-	close(*fd);
-	*fd = to;
-	return 0;
-}
-
 /*
  * While the guest runs nobody reads the socket. A client that is gone must not leave us behind: its hang-up
  * raises SIGIO, whose default is the end. (So would any message, but there comes none.)
@@ -361,6 +355,7 @@ static int set_up(struct freezer *f, const struct options *o, struct df_err *err
 			err);
 	r = r ? r : wire_receive(&f->wire, false, err);
 	end_with_client(true);
+	vm->net = f->wire.slot[0].net;
 	r = r ? r
 	      : vm_set_windows(vm, f->wire.slot[0].in, f->wire.start.in_bytes, f->wire.slot[0].out,
 			f->wire.start.out_bytes, err);
@@ -374,10 +369,10 @@ static int set_up(struct freezer *f, const struct options *o, struct df_err *err
 	close(vm->kernel.fd);
 	close(vm->root_fd);
 	close(vm->kvm_fd);
-	r = move_fd(&vm->vm_fd, JAIL_FD_VM);
+	r = jail_place(&vm->vm_fd, JAIL_FD_VM);
 	vm->memory.vm_fd = vm->vm_fd;
-	r = r ? r : move_fd(&vm->vcpu_fd, JAIL_FD_VCPU);
-	r = r ? r : move_fd(&f->wire.snapshot_fd, JAIL_FD_SNAPSHOT);
+	r = r ? r : jail_place(&vm->vcpu_fd, JAIL_FD_VCPU);
+	r = r ? r : jail_place(&f->wire.snapshot_fd, JAIL_FD_SNAPSHOT);
 	f->learned = malloc(sizeof(*f->learned));
 	f->boot_log = malloc(DF_OUT_LOG_MAX);
 	if (r || !f->learned || !f->boot_log || ioctl(vm->vcpu_fd, KVM_GET_SREGS, &f->sregs) ||

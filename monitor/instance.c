@@ -124,6 +124,7 @@ static int map_memory(struct instance *i, const struct instance_set *set, struct
 	r = r ? r : map_more(i, MEMORY_KSTACK, DF_GPA_KSTACK, err);
 	r = r ? r : memory_map_window(m, MEMORY_OUT, DF_GPA_OUT, i->slot.out, set->out_bytes, err);
 	r = r ? r : memory_map_window(m, MEMORY_IN, DF_GPA_IN, i->slot.in, set->in_bytes, err);
+	r = r ? r : net_plug(&i->vm, err);
 	r = r ? r
 	      : memory_map_file(m, MEMORY_FILES, DF_GPA_FILES, set->root_fd, h->root_offset,
 			h->root_bytes, err);
@@ -168,13 +169,11 @@ static int take_registers(struct instance *i, struct df_err *err)
 	return 0;
 }
 
-static int move_fd(int *fd, int to, struct df_err *err)
+static int place(int *fd, int to, struct df_err *err)
 {
-	if (dup3(*fd, to, O_CLOEXEC) < 0)
-		return df_err_set(err, -errno, "dup3: %s", df_errno_text(errno));
-	close(*fd);
-	*fd = to;
-	return 0;
+	int r = jail_place(fd, to);
+
+	return r ? df_err_set(err, r, "dup3: %s", df_errno_text(r)) : 0;
 }
 
 static int make_vm(struct instance *i, unsigned index, int kvm_fd, struct df_err *err)
@@ -186,7 +185,7 @@ static int make_vm(struct instance *i, unsigned index, int kvm_fd, struct df_err
 	if (vm->vm_fd < 0)
 		return df_err_set(err, -errno, "KVM can not make a virtual machine: %s",
 			df_errno_text(errno));
-	if (move_fd(&vm->vm_fd, JAIL_FD_VM + (int)index, err))
+	if (place(&vm->vm_fd, JAIL_FD_VM + (int)index, err))
 		return err->code;
 	vm->memory.vm_fd = vm->vm_fd;
 	return 0;
@@ -196,7 +195,7 @@ static int make_vcpu(struct instance *i, unsigned index, struct df_err *err)
 {
 	int r = vcpu_create(&i->vm, err);
 
-	return r ? r : move_fd(&i->vm.vcpu_fd, JAIL_FD_VCPU + (int)index, err);
+	return r ? r : place(&i->vm.vcpu_fd, JAIL_FD_VCPU + (int)index, err);
 }
 
 int instance_prepare(struct instance *i, int kvm_fd, unsigned index, struct df_err *err)
@@ -224,6 +223,17 @@ static void put_back_prefix(struct instance *i)
 		out->reply_bytes);
 }
 
+static int check_network(const struct df_snapshot *h, const struct net *net, struct df_err *err)
+{
+	bool frozen_with = h->flags & DF_SNAPSHOT_NET;
+
+	if (frozen_with == net->there)
+		return 0;
+	return df_err_set(err, -EINVAL,
+		frozen_with ? "the program was frozen with a network, and there is none now"
+			    : "the program was frozen without a network; freeze it with one");
+}
+
 int instance_create(struct instance *i, const struct instance_set *set, const struct slot *slot,
 	struct df_err *err)
 {
@@ -242,7 +252,9 @@ int instance_create(struct instance *i, const struct instance_set *set, const st
 	vm->has_events = vm->frozen = true;
 	vm->warm = set->warm;
 	vm->written = i->once ? NULL : &i->written;
-	r = map_memory(i, set, err);
+	vm->net = slot->net;
+	r = check_network(h, &vm->net, err);
+	r = r ? r : map_memory(i, set, err);
 	if (r)
 		return r;
 	put_back_prefix(i);
@@ -275,17 +287,26 @@ static void put_back(void *context, enum memory_region r, uint64_t page)
 		pristine_page(i->pristine, r, page), DF_PAGE_SIZE);
 }
 
+/* What others still use when an event is over: the client reads the reply, dayfly-net the last packets. */
+static bool is_window(enum memory_region r)
+{
+	return r == MEMORY_OUT || r == MEMORY_NET;
+}
+
 static void put_back_memory(void *context, enum memory_region r, uint64_t page)
 {
-	/* The reply is still being read. */
-	if (r != MEMORY_OUT)
+	if (!is_window(r))
 		put_back(context, r, page);
 }
 
 static void put_back_window(void *context, enum memory_region r, uint64_t page)
 {
+	const struct instance *i = context;
+
 	if (r == MEMORY_OUT)
 		put_back(context, r, page);
+	else if (r == MEMORY_NET)
+		memset(i->vm.net.memory + (page << DF_PAGE_SHIFT), 0, DF_PAGE_SIZE);
 }
 
 /* Another one each time, and never the one that the program had before the freeze. */
@@ -422,7 +443,7 @@ struct run {
 	const struct memory *memory;
 	enum memory_region region;
 	uint64_t first, pages;
-	bool window; /* drop the window's pages, not all others */
+	bool window; /* drop the windows' pages, not all others */
 };
 
 static void drop_run(struct run *run)
@@ -439,7 +460,7 @@ static void drop_page(void *context, enum memory_region r, uint64_t page)
 {
 	struct run *run = context;
 
-	if ((r == MEMORY_OUT) != run->window)
+	if (is_window(r) != run->window)
 		return;
 	if (run->pages && run->region == r && run->first + run->pages == page) {
 		run->pages++;
@@ -474,7 +495,7 @@ static bool is_too_large(const struct instance *i)
 }
 
 /*
- * Puts everything back but the window, which the client may still be reading. A set that has become
+ * Puts everything back but the windows, which others may still be reading. A set that has become
  * large is given up: its pages are dropped now, and at the next thaw they are protected again.
  */
 static int reset(struct instance *i)
@@ -485,6 +506,7 @@ static int reset(struct instance *i)
 
 	if (r)
 		return r;
+	net_close(&vm->net);
 	written_add_host(&i->written, vm->request, sizeof(*vm->request));
 	if (vm->tables.changed || vm->tables.apply->count || i->apply)
 		written_add_host(&i->written, vm->tables.apply, sizeof(*vm->tables.apply));
@@ -503,7 +525,7 @@ static int reset(struct instance *i)
 	return i->apply < 0 ? i->apply : 0;
 }
 
-/* The set begins anew; the window is pristine with it. */
+/* The set begins anew; the windows are pristine with it. */
 static int begin_set(struct instance *i)
 {
 	int r;
@@ -562,7 +584,8 @@ static int make_ready(struct instance *i)
 		begin_event(&i->vm);
 		return 0;
 	}
-	r = i->give_up ? begin_set(i) : 0;
+	r = net_settle(&i->vm.net);
+	r = r || !i->give_up ? r : begin_set(i);
 	r = r ? r : thaw(i);
 	return r || !i->verify ? r : verify_cpu(i);
 }

@@ -24,7 +24,7 @@
 
 #define NOBODY 65534
 #define KEEP_BITS 64
-#define ASIDE (JAIL_FD_VCPU + DF_INSTANCES_MAX) /* descriptors from here on have no meaning */
+#define ASIDE (JAIL_FD_LIFE + 1) /* descriptors from here on have no meaning */
 
 /* The interfaces of <linux/mount.h> and <linux/landlock.h> that are used here: C libraries' headers and
  * Linux's do not mix, or are older than what the running Linux offers. */
@@ -83,9 +83,9 @@ static int place(struct jail_descriptors *d, struct df_err *err)
 	const struct {
 		int *fd;
 		unsigned to; /* ascending */
-	} moves[] = {{&d->socket, JAIL_FD_SOCKET}, {&d->watch, JAIL_FD_WATCH},
-		{&d->kick, JAIL_FD_KICK}, {&d->wake, JAIL_FD_WAKE}, {&d->life, JAIL_FD_LIFE},
-		{&d->vm, JAIL_FD_VM}, {&d->vcpu, JAIL_FD_VCPU}};
+	} moves[] = {{&d->socket, JAIL_FD_SOCKET}, {&d->watch, JAIL_FD_WATCH}, {&d->vm, JAIL_FD_VM},
+		{&d->vcpu, JAIL_FD_VCPU}, {&d->kick, JAIL_FD_KICK}, {&d->wake, JAIL_FD_WAKE},
+		{&d->life, JAIL_FD_LIFE}};
 	const size_t count = sizeof(moves) / sizeof(moves[0]);
 	unsigned from = STDERR_FILENO + 1;
 	int aside[sizeof(moves) / sizeof(moves[0])], r = 0;
@@ -312,7 +312,8 @@ int jail_lock(enum jail_profile profile, struct df_err *err)
 	}
 	if (close_descriptors(first, JAIL_FD_VM - 1) ||
 		close_descriptors(JAIL_FD_VM + DF_INSTANCES_MAX, JAIL_FD_VCPU - 1) ||
-		close_descriptors(JAIL_FD_VCPU + DF_INSTANCES_MAX, ~0u))
+		close_descriptors(JAIL_FD_VCPU + DF_INSTANCES_MAX, JAIL_FD_KICK - 1) ||
+		close_descriptors(JAIL_FD_LIFE + 1, ~0u))
 		return df_err_set(err, -errno, "can not lock the jail: closing descriptors: %s",
 			df_errno_text(errno));
 	r = lock_limits(first, err);
@@ -353,6 +354,17 @@ int jail_lock_run(struct jail_descriptors *d, struct df_err *err)
 	r = r ? r : check_descriptors(err);
 	r = r ? r : lock_limits(JAIL_FD_SOCKET + 1, err);
 	return r ? r : jail_calls_run(JAIL_RUN, err);
+}
+
+int jail_place(int *fd, int to)
+{
+	if (*fd == to)
+		return 0;
+	if (dup3(*fd, to, O_CLOEXEC) < 0)
+		return -errno;
+	close(*fd);
+	*fd = to;
+	return 0;
 }
 
 bool jail_filters_calls(void)

@@ -25,12 +25,13 @@
 /* Descriptors that outlive jail_lock(), beside the standard streams. Blocks start at a multiple of their size. */
 #define JAIL_FD_SOCKET DF_WIRE_SOCKET
 #define JAIL_FD_SNAPSHOT 4 /* JAIL_FREEZE alone */
-#define JAIL_FD_WATCH 48 /* this and the next three: JAIL_RUN alone */
-#define JAIL_FD_KICK 49
-#define JAIL_FD_WAKE 50
-#define JAIL_FD_LIFE 51
+#define JAIL_FD_WATCH 48 /* JAIL_RUN alone */
 #define JAIL_FD_VM 64 /* + instance */
 #define JAIL_FD_VCPU 96 /* + instance */
+/* Of guests with a network: kick and wake (net.h), and the socket whose end is dayfly-net's. */
+#define JAIL_FD_KICK 128 /* + instance */
+#define JAIL_FD_WAKE 144 /* + instance */
+#define JAIL_FD_LIFE 160
 
 /* What the monitor runs as: `freeze`, `serve`, `thaw` or `run`. */
 enum jail_profile { JAIL_FREEZE, JAIL_SERVE, JAIL_THAW, JAIL_RUN };
@@ -82,6 +83,8 @@ int jail_enter_run(struct df_err *err) __attribute__((warn_unused_result));
  */
 int jail_lock_run(struct jail_descriptors *d, struct df_err *err)
 	__attribute__((warn_unused_result));
+/* Moves a descriptor to where the filters know it; *fd is its number then. -errno. */
+int jail_place(int *fd, int to) __attribute__((warn_unused_result));
 
 /*
  * With sanitizers, which make system calls of their own, neither list is installed; the rest of the jail is.

@@ -53,16 +53,17 @@ enum {
 	SOCKET = JAIL_FD_SOCKET,
 	STREAMS = STDERR_FILENO,
 	WATCH = JAIL_FD_WATCH,
-	KICK = JAIL_FD_KICK,
-	WAKE = JAIL_FD_WAKE,
 	SNAPSHOT = JAIL_FD_SNAPSHOT,
 	VM = JAIL_FD_VM,
 	VCPU = JAIL_FD_VCPU,
+	KICK = JAIL_FD_KICK,
+	WAKE = JAIL_FD_WAKE,
 	OWN_PID = JAIL_CALLS_OWN_PID,
 	THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 		CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
 };
 _Static_assert(JAIL_FD_VM % DF_INSTANCES_MAX == 0 && JAIL_FD_VCPU % DF_INSTANCES_MAX == 0 &&
+		JAIL_FD_KICK % DF_INSTANCES_MAX == 0 && JAIL_FD_WAKE % DF_INSTANCES_MAX == 0 &&
 		(DF_INSTANCES_MAX & (DF_INSTANCES_MAX - 1)) == 0,
 	"AMONG compares with a mask");
 
@@ -254,10 +255,11 @@ static void print_table(const char *title, enum when when)
 
 static int print_page(void)
 {
-	printf("`STDOUT` is descriptor %d, `STDERR` and `STREAMS` %d, `SOCKET` %d, `SNAPSHOT` %d, `WATCH` %d, `KICK` %d, `WAKE` %d,"
-	       " a `VM` one of %d to %d, a `VCPU` one of %d to %d. `*` is anything.\n",
-		STDOUT, STDERR, SOCKET, SNAPSHOT, WATCH, KICK, WAKE, VM, VM + DF_INSTANCES_MAX - 1,
-		VCPU, VCPU + DF_INSTANCES_MAX - 1);
+	printf("`STDOUT` is descriptor %d, `STDERR` and `STREAMS` %d, `SOCKET` %d, `SNAPSHOT` %d, `WATCH` %d, a `VM` one of %d to %d,"
+	       " a `VCPU` one of %d to %d, a `KICK` one of %d to %d, a `WAKE` one of %d to %d. `*` is anything.\n",
+		STDOUT, STDERR, SOCKET, SNAPSHOT, WATCH, VM, VM + DF_INSTANCES_MAX - 1, VCPU,
+		VCPU + DF_INSTANCES_MAX - 1, KICK, KICK + DF_INSTANCES_MAX - 1, WAKE,
+		WAKE + DF_INSTANCES_MAX - 1);
 	print_table("While guests run", RUN);
 	print_table("While guests run, in `freeze` alone", FREEZE);
 	print_table("While a guest runs, in `thaw` alone", THAW);

@@ -29,6 +29,8 @@ enum memory_region {
 	MEMORY_REGIONS
 };
 
+/* Regions in which KVM notes what a guest writes: those below, and this one. */
+#define MEMORY_TRACKED (MEMORY_NET + 1)
 /* Regions below this are part of a snapshot, with the numbers of enum df_snapshot_region. */
 #define MEMORY_FROZEN (MEMORY_OUT + 1)
 

@@ -156,6 +156,6 @@ int serve_main(int argc, char **argv)
 	for (unsigned n = 0; n < s.wire.start.instances; n++)
 		sem_post(&s.locked);
 	wire_answer(&ready);
-	wire_wait();
+	wire_wait(&s.wire);
 	_exit(0);
 }

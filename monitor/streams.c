@@ -120,7 +120,7 @@ unsigned streams_wait(const struct vm *vm, unsigned interest, uint64_t deadline_
 		if (p[i].revents)
 			ready |= 1u << p[i].fd;
 	if (n > streams && p[streams].revents) {
-		net_woken(vm);
+		net_woken(&vm->net);
 		ready |= DF_WAIT_NET;
 	}
 	return ready;

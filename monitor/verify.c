@@ -76,9 +76,14 @@ uint32_t verify_memory(struct instance *i)
 	return i->leaks;
 }
 
-/* The window is put back when the next event comes. */
-static void verify_window(struct instance *i)
+/* The windows are put back when the next event comes. */
+static void verify_windows(struct instance *i)
 {
+	static const uint8_t zeros[DF_PAGE_SIZE];
+
+	for (uint64_t at = 0; i->vm.net.there && at < DF_NET_GUEST_BYTES; at += DF_PAGE_SIZE)
+		if (memcmp(i->vm.net.memory + at, zeros, DF_PAGE_SIZE))
+			leak(i, "network device", at >> DF_PAGE_SHIFT);
 	for (uint64_t page = 0; page < i->out_bytes >> DF_PAGE_SHIFT; page++)
 		if (page_differs(i, MEMORY_OUT, page))
 			leak(i, region_name[MEMORY_OUT], page);
@@ -131,7 +136,7 @@ int verify_cpu(struct instance *i)
 	struct kvm_sync_regs want = i->vm.run->s.regs, have;
 	int vcpu = i->vm.vcpu_fd;
 
-	verify_window(i);
+	verify_windows(i);
 	i->vm.run->immediate_exit = 1;
 	i->vm.run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	if (!ioctl(vcpu, KVM_RUN, 0) || errno != EINTR)

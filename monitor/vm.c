@@ -335,7 +335,7 @@ static int build_memory(struct vm *vm, struct df_err *err)
 	if (!r)
 		memory_touch(m, MEMORY_ARENA, stack_bytes(memory) - STACK_TOUCHED, STACK_TOUCHED);
 	r = r ? r : map_windows(vm);
-	r = r ? r : net_map(vm, err);
+	r = r ? r : net_plug(vm, err);
 	r = r ? r : net_show(vm);
 	return r ? r : map_root(vm, err);
 }
@@ -419,6 +419,8 @@ int vm_open(struct vm *vm, const struct options *o, struct df_err *err)
 	r = r ? r : vm_open_kvm(&vm->kvm_fd, err);
 	r = r ? r : cpuid_load(vm->kvm_fd, o->host_cache, err);
 	r = r ? r : make_vm(vm, err);
+	if (!r && vm->net.there)
+		r = net_open(&vm->net, err);
 	return r ? r : open_root(vm, err);
 }
 

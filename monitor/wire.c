@@ -2,6 +2,7 @@
 /* The monitor's end of the wire: see wire.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jail.h"
 #include "wire.h"
 
 struct message {
@@ -54,7 +56,8 @@ static bool window_ok(uint64_t bytes)
 static int check(const struct message *m, bool serve, struct df_err *err)
 {
 	const struct df_start *s = &m->start;
-	unsigned wanted = 1 + ((s->flags & DF_START_ROOT) ? 1 : 0) + 3 * s->instances;
+	unsigned wanted = 1 + ((s->flags & DF_START_ROOT) ? 1 : 0) + 3 * s->instances +
+		((s->flags & DF_START_NET) ? 1 + 3 * s->instances : 0);
 
 	if (s->magic != DF_WIRE_MAGIC || s->version != DF_WIRE_VERSION)
 		return df_err_set(err, -EPROTO,
@@ -94,6 +97,29 @@ static int map_slot(struct slot *s, const int fd[3], const struct df_start *star
 	return s->control && s->in && s->out ? 0 : -EINVAL;
 }
 
+/* What is left of it are three descriptors, where the filters know them. */
+static int take_device(struct net *net, const int fd[3], unsigned index, struct df_err *err)
+{
+	int r;
+
+	*net = (struct net){.there = true, .memory_fd = fd[0], .kick_fd = fd[1], .wake_fd = fd[2]};
+	r = jail_place(&net->kick_fd, JAIL_FD_KICK + (int)index);
+	r = r ? r : jail_place(&net->wake_fd, JAIL_FD_WAKE + (int)index);
+	return r ? df_err_set(err, r, "dup3: %s", df_errno_text(r)) : net_open(net, err);
+}
+
+static int take_network(struct wire *w, const int *fd, struct df_err *err)
+{
+	int r = 0;
+
+	w->net_fd = *fd++;
+	if (jail_place(&w->net_fd, JAIL_FD_LIFE))
+		return df_err_set(err, -errno, "dup3: %s", df_errno_text(errno));
+	for (unsigned i = 0; i < w->start.instances && !r; i++, fd += 3)
+		r = take_device(&w->slot[i].net, fd, i, err);
+	return r;
+}
+
 int wire_receive(struct wire *w, bool serve, struct df_err *err)
 {
 	struct message m = {0};
@@ -110,7 +136,8 @@ int wire_receive(struct wire *w, bool serve, struct df_err *err)
 		if (map_slot(&w->slot[i], &m.fd[next], &m.start))
 			return df_err_set(err, -EINVAL,
 				"slot %u: files that can not be mapped, or are not sealed", i);
-	return 0;
+	w->net_fd = -1;
+	return (m.start.flags & DF_START_NET) ? take_network(w, &m.fd[next], err) : 0;
 }
 
 void wire_answer(struct df_ready *ready)
@@ -129,12 +156,21 @@ void wire_refuse(const struct df_err *err)
 	wire_answer(&ready);
 }
 
-void wire_wait(void)
+void wire_wait(const struct wire *w)
 {
+	/* Of dayfly-net only its end is of interest; what it says is for the client. */
+	struct pollfd fds[2] = {
+		{.fd = DF_WIRE_SOCKET, .events = POLLIN}, {.fd = w->net_fd, .events = 0}};
 	char byte;
-	ssize_t n;
+	ssize_t n = 1;
 
-	do
-		n = read(DF_WIRE_SOCKET, &byte, 1);
-	while (n > 0 || (n < 0 && errno == EINTR));
+	while (n > 0 || (n < 0 && errno == EINTR)) {
+		n = poll(fds, 2, -1);
+		if (n > 0 && fds[1].revents) {
+			fprintf(stderr, "dayfly-monitor: the network has ended (dayfly-net)\n");
+			return;
+		}
+		if (n > 0 && fds[0].revents)
+			n = read(DF_WIRE_SOCKET, &byte, 1);
+	}
 }

@@ -57,7 +57,7 @@ int written_init(struct written *w, struct memory *m, struct df_err *err)
 	uint64_t all = MEMORY_SLOTS_MAX + words_of(DF_SYSTEM_MAX >> DF_PAGE_SHIFT);
 
 	w->memory = m;
-	for (enum memory_region r = 0; r < MEMORY_FROZEN; r++)
+	for (enum memory_region r = 0; r < MEMORY_TRACKED; r++)
 		all += words_of(m->range[r].max_bytes >> DF_PAGE_SHIFT);
 	w->spare = words_new(all);
 	w->spare_words = all;

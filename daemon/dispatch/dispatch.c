@@ -4,6 +4,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/dispatch/keeper.h"
+#include "daemon/dispatch/net_log.h"
 #include "daemon/metrics.h"
 #include "host/outcome.h"
 #include "host/slot_state.h"
@@ -90,6 +91,7 @@ void dispatch_abort(void)
 void dispatch_deinit(void)
 {
 	keeper_deinit();
+	net_log_deinit();
 }
 
 /* --- instances: all of this with function->lock held --- */
@@ -171,7 +173,7 @@ static struct process *start_process(struct function *function, unsigned int cou
 
 	if (keeper_take_monitor(&monitor, err))
 		return NULL;
-	return process_start(function, &monitor, count, err);
+	return process_start(function, &monitor, dispatch.settings.net_path, count, err);
 }
 
 /*

@@ -28,8 +28,8 @@ struct dispatch_limits {
 };
 
 struct dispatch_settings {
-	const char *monitor_path,
-		*host_cache; /* dayfly-monitor; where it remembers what KVM supports */
+	const char *monitor_path, *net_path; /* dayfly-monitor, dayfly-net */
+	const char *host_cache; /* where the monitor remembers what KVM supports */
 	struct dispatch_limits limits; /* at first */
 	bool no_jail; /* for tests under sanitizers */
 };

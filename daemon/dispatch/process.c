@@ -2,6 +2,7 @@
 /* Monitor processes of functions: see process.h. */
 #include "daemon/dispatch/process.h"
 
+#include "daemon/dispatch/net_log.h"
 #include "host/cleanup.h"
 
 #include <errno.h>
@@ -31,6 +32,25 @@ static int make_slots(struct process *process, struct df_err *err)
 	return 0;
 }
 
+static int start_net(struct process *process, const char *path, struct df_err *err)
+{
+	const struct function_config *config = process->function->config;
+	DF_CLOSE int errors = net_log_open(process->function);
+	const struct df_net_options options = {
+		.path = path,
+		.program = config->name,
+		.deployed = true,
+		.rules = (const char *const *)config->egress,
+		.rule_count = function_egress_count(config),
+		.guests = process->count,
+		.errors = errors,
+	};
+
+	return errors < 0 ? df_err_set(err, errors, "the network's log cannot be opened: %s",
+				    df_errno_text(errors))
+			  : df_net_start(&process->net, &options, err);
+}
+
 static int open_file(const char *path, struct df_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -48,7 +68,8 @@ static int send_start(struct process *process, struct df_err *err)
 	struct df_start start = {
 		.instances = process->count,
 		.flags = DF_START_ROOT |
-			(function->config->mode == FUNCTION_WARM ? DF_START_WARM : 0),
+			(function->config->mode == FUNCTION_WARM ? DF_START_WARM : 0) |
+			(function->config->egress ? DF_START_NET : 0),
 		.in_bytes = process->instance[0].slot.in_bytes,
 		.out_bytes = process->instance[0].slot.out_bytes,
 	};
@@ -62,11 +83,16 @@ static int send_start(struct process *process, struct df_err *err)
 		descriptors[count++] = process->instance[i].slot.in_fd;
 		descriptors[count++] = process->instance[i].slot.out_fd;
 	}
-	return df_monitor_send(&process->monitor, &start, descriptors, count, err);
+	if (function->config->egress)
+		count += df_net_describe(&process->net, &descriptors[count]);
+	if (df_monitor_send(&process->monitor, &start, descriptors, count, err))
+		return err->code;
+	df_net_give(&process->net);
+	return 0;
 }
 
 struct process *process_start(struct function *function, struct df_monitor *monitor,
-	unsigned int count, struct df_err *err)
+	const char *net_path, unsigned int count, struct df_err *err)
 {
 	struct process *process =
 		calloc(1, sizeof(*process) + count * sizeof(process->instance[0]));
@@ -81,12 +107,15 @@ struct process *process_start(struct function *function, struct df_monitor *moni
 	process->monitor = *monitor;
 	*monitor = DF_MONITOR_NONE;
 	process->pid = process->monitor.pid;
+	process->net = DF_NET_NONE;
 	process->count = count;
 	for (unsigned int i = 0; i < count; i++) {
 		process->instance[i].process = process;
 		process->instance[i].slot = DF_SLOT_NONE;
 	}
 	error = make_slots(process, err);
+	if (!error && function->config->egress)
+		error = start_net(process, net_path, err);
 	if (!error)
 		error = send_start(process, err);
 	if (error) {
@@ -115,6 +144,7 @@ void process_explain(struct process *process, char *text, size_t size, bool *ref
 void process_end(struct process *process)
 {
 	(void)df_monitor_stop(&process->monitor, GRACE_MS);
+	df_net_end(&process->net);
 	for (unsigned int i = 0; i < process->count; i++)
 		df_slot_deinit(&process->instance[i].slot);
 	function_unref(process->function);

@@ -7,6 +7,7 @@
 
 #include "daemon/function/function.h"
 #include "host/monitor.h"
+#include "host/net.h"
 #include "host/slot.h"
 
 struct instance {
@@ -18,6 +19,7 @@ struct instance {
 struct process {
 	struct function *function; /* a reference */
 	struct df_monitor monitor;
+	struct df_net net; /* of a function with egress */
 	pid_t pid; /* for people: the monitor's, also when it has ended */
 	unsigned int count; /* instances */
 	uint64_t started_ns;
@@ -40,11 +42,12 @@ struct process {
 };
 
 /*
- * Makes the instances' slots and hands them with the function's snapshot to `monitor`, which is taken, also on failure. The monitor sets itself
+ * Makes the instances' slots, starts dayfly-net (`net_path`) for a function that has egress, and hands them with the function's snapshot to `monitor`, which is taken, also on failure. The monitor sets itself
  * up meanwhile; events may be started before it has. Takes a reference on the function. NULL with *err set.
  */
 struct process *process_start(struct function *function, struct df_monitor *monitor,
-	unsigned int count, struct df_err *err) __attribute__((warn_unused_result));
+	const char *net_path, unsigned int count, struct df_err *err)
+	__attribute__((warn_unused_result));
 
 /* Finds out why a monitor has ended, for process->text and ->refused (the caller's to copy in under the lock). */
 void process_explain(struct process *process, char *text, size_t size, bool *refused);

@@ -7,7 +7,7 @@
 #include "host/str.h"
 
 struct deploy_settings {
-	const char *monitor_path, *kernel_path, *host_cache;
+	const char *monitor_path, *net_path, *kernel_path, *host_cache;
 	bool no_jail;
 };
 

@@ -5,15 +5,18 @@
 #include "host/cleanup.h"
 #include "host/monitor.h"
 #include "host/monitor_words.h"
+#include "host/net.h"
 #include "host/slot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 /* What the monitor may take for reading, checking and writing, beside the program's own time. */
 #define MARGIN_MS 60000u
@@ -103,8 +106,7 @@ static int start(const struct deploy_settings *settings, const struct deployment
 	const struct function_config *config = deployment->config;
 	bool http = config->wait == FUNCTION_WAIT_HTTP;
 	DF_FREE char *features = df_format("%s%s%s,freeze", config->features,
-		(http || config->egress) && !strstr(config->features, ",net") ? ",net" : "",
-		http ? ",http" : "");
+		http && !strstr(config->features, ",net") ? ",net" : "", http ? ",http" : "");
 	DF_FREE char *port = df_format("%u", config->port);
 	const char *flags[4] = {NULL};
 	DF_FREE char **environment = function_config_variables(config);
@@ -124,12 +126,49 @@ static int start(const struct deploy_settings *settings, const struct deployment
 	return df_monitor_start(monitor, settings->monitor_path, words, environment, err);
 }
 
+/* The network of the boot and the rehearsal. What it says goes into a pipe: *said is the end to read it from. */
+static int start_net(const struct deploy_settings *settings, const struct function_config *config,
+	struct df_net *net, int *said, struct df_err *err)
+{
+	int ends[2] = {-1, -1};
+	DF_CLOSE int errors = -1;
+	struct df_net_options options = {
+		.path = settings->net_path,
+		.program = config->name,
+		.deployed = true,
+		.rules = (const char *const *)config->egress,
+		.rule_count = function_egress_count(config),
+		.guests = 1,
+	};
+
+	/* It says little; should the pipe be full all the same, it must not wait. */
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return df_err_set(err, -errno, "no pipe: %s", df_errno_text(errno));
+	*said = ends[0];
+	options.errors = errors = ends[1];
+	return df_net_start(net, &options, err);
+}
+
+/* Ends it; what it said becomes part of what the program wrote. */
+static void end_net(struct df_net *net, int said, struct df_str *output)
+{
+	char text[4096];
+	ssize_t n;
+
+	df_net_end(net);
+	while (said >= 0 && (n = read(said, text, sizeof(text))) > 0)
+		df_str_add_bytes(output, text, (size_t)n);
+}
+
 static int send_start(const struct function_config *config, struct df_monitor *monitor,
-	struct df_slot *slot, int fd, struct df_err *err)
+	struct df_slot *slot, const struct df_net *net, int fd, struct df_err *err)
 {
 	const struct df_slot_limits limits = {.wall_ns = config->boot_timeout_ms * 1000000ull};
-	const int descriptors[] = {fd, slot->control_fd, slot->in_fd, slot->out_fd};
+	int descriptors[DF_START_DESCRIPTORS_MAX] = {
+		fd, slot->control_fd, slot->in_fd, slot->out_fd};
+	size_t count = 4;
 	struct df_start start = {
+		.flags = config->egress ? DF_START_NET : 0,
 		.instances = 1,
 		.in_bytes = slot->in_bytes,
 		.out_bytes = slot->out_bytes,
@@ -137,8 +176,9 @@ static int send_start(const struct function_config *config, struct df_monitor *m
 	};
 
 	df_slot_describe(slot, &limits);
-	return df_monitor_send(monitor, &start, descriptors,
-		sizeof(descriptors) / sizeof(descriptors[0]), err);
+	if (config->egress)
+		count += df_net_describe(net, &descriptors[count]);
+	return df_monitor_send(monitor, &start, descriptors, count, err);
 }
 
 /* The monitor's report has lines: those that are indented are the details, what the others say is the error. */
@@ -202,13 +242,17 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 	const struct function_config *config = deployment->config;
 	DF_MONITOR struct df_monitor monitor = DF_MONITOR_NONE;
 	struct df_slot slot = DF_SLOT_NONE;
+	struct df_net net = DF_NET_NONE;
+	DF_CLOSE int said = -1;
 	struct freezing freezing;
 	int error = make_slot(deployment, &slot, err);
 
+	if (!error && config->egress)
+		error = start_net(settings, config, &net, &said, err);
 	if (!error)
 		error = start(settings, deployment, root_path, &monitor, err);
 	if (!error)
-		error = send_start(config, &monitor, &slot, fd, err);
+		error = send_start(config, &monitor, &slot, &net, fd, err);
 	if (error)
 		goto out_slot;
 	enter(&freezing, monitor.pid);
@@ -226,6 +270,8 @@ int freeze_program(const struct deploy_settings *settings, const struct deployme
 	if (error)
 		error = 1;
 out_slot:
+	df_monitor_deinit(&monitor);
+	end_net(&net, said, output);
 	df_slot_deinit(&slot);
 	return error;
 }

@@ -122,6 +122,9 @@ int function_config_parse(const char *name, const json_t *json, struct function_
 /* What stands in the place of secrets: their names, or what they are (for the state directory, and to deploy it again). */
 enum function_secrets { SECRETS_NAMED, SECRETS_WHOLE };
 
+/* How many rules it has. */
+size_t function_egress_count(const struct function_config *config);
+
 /* The same JSON again, a new reference; NULL without memory. With SECRETS_NAMED it can be shown, and is no deployment. */
 json_t *function_config_json(const struct function_config *config, enum function_secrets secrets)
 	__attribute__((warn_unused_result));

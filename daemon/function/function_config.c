@@ -581,6 +581,21 @@ static int check_whole(const struct function_config *c, struct df_err *err)
 	return check_mode(c, err);
 }
 
+/* What is wanted outside needs sockets. */
+static int add_net(struct function_config *c, struct df_err *err)
+{
+	char *more;
+
+	if (!c->egress || strstr(c->features, ",net"))
+		return 0;
+	more = df_format("%s,net", c->features);
+	if (!more)
+		return df_err_set(err, -ENOMEM, "out of memory");
+	free(c->features);
+	c->features = more;
+	return 0;
+}
+
 int function_config_parse(const char *name, const json_t *json, struct function_config **config,
 	struct df_err *err)
 {
@@ -603,12 +618,23 @@ int function_config_parse(const char *name, const json_t *json, struct function_
 	}
 	if (!error)
 		error = check_whole(c, err);
+	if (!error)
+		error = add_net(c, err);
 	if (error) {
 		function_config_free(c);
 		return error;
 	}
 	*config = c;
 	return 0;
+}
+
+size_t function_egress_count(const struct function_config *config)
+{
+	size_t count = 0;
+
+	while (config->egress && config->egress[count])
+		count++;
+	return count;
 }
 
 /* --- writing --- */

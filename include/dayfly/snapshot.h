@@ -96,5 +96,6 @@ struct df_snapshot {
 _Static_assert(sizeof(struct df_snapshot) <= 4096, "one page");
 
 #define DF_SNAPSHOT_IOPL3 1u /* frozen with --test-iopl3 */
+#define DF_SNAPSHOT_NET 2u /* there is a network device, and its window in the page tables */
 
 #endif

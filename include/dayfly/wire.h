@@ -27,7 +27,8 @@
 
 /* Client to monitor. Descriptors, in this order: the snapshot (written by `freeze`, read by `serve`), the
  * root image (serve only, when the snapshot does not hold it: DF_START_ROOT), then control, in and out
- * file of each slot. `freeze` takes one slot, whose body serves for the rehearsal. */
+ * file of each slot; with DF_START_NET our end of dayfly-net's socket (host/net.h), then memory, kick and wake of each slot's
+ * device (dayfly/net.h). `freeze` takes one slot, whose body serves for the rehearsal. */
 struct df_start {
 	uint32_t magic, version;
 	uint32_t instances; /* 1 to DF_INSTANCES_MAX */
@@ -44,7 +45,11 @@ struct df_start {
  * when an event ends in any other way.
  */
 #define DF_START_WARM 8u
-#define DF_START_DESCRIPTORS_MAX (2 + 3 * DF_INSTANCES_MAX)
+/*
+ * Guests have a network device. A snapshot is served as it was frozen: with one or without. When dayfly-net ends, so does the monitor.
+ */
+#define DF_START_NET 16u
+#define DF_START_DESCRIPTORS_MAX (3 + 6 * DF_INSTANCES_MAX)
 
 struct df_ready {
 	uint32_t magic, version;

@@ -175,6 +175,8 @@ struct device_hooks {
 	void (*arrived)(void);
 	/* The guest is about to wait: DF_WAIT_NET with what else goes with it, or 0 if a packet is there. */
 	unsigned (*sleeps)(void);
+	/* The guest is about to be frozen: what goes on with the outside ends here. */
+	void (*freeze)(void);
 };
 extern struct device_hooks device_hooks;
 

@@ -62,6 +62,8 @@ static void settle(void)
 	struct vma *v;
 
 	set_hooks(false);
+	if (device_hooks.freeze)
+		device_hooks.freeze();
 	thread_stop_ticks();
 	request_page->out.stopped = DF_STOP_NONE;
 	list_for_each(v, &vma_list, node)

@@ -8,6 +8,7 @@
  */
 #include <base/net_ring.h>
 #include <kernel/net/device.h>
+#include <kernel/net/inet.h>
 #include <lwip/ip.h>
 #include <lwip/priv/tcp_priv.h>
 #include <netif/ethernet.h>
@@ -19,6 +20,7 @@ static struct netif device;
 static struct net_ring in, out;
 static struct df_net_config config;
 static bool there, sent, opened;
+static bool events; /* a frozen guest: nothing comes before it has sent something */
 
 uint8_t *device_room(uint32_t bytes)
 {
@@ -156,7 +158,7 @@ bool device_receive(void)
 {
 	unsigned count = 0;
 
-	if (!there)
+	if (!there || (events && !opened))
 		return false;
 	net_ring_awake(&in);
 	while (count < BATCH && take())
@@ -205,6 +207,8 @@ static unsigned sleeps(void)
 {
 	bool kick;
 
+	if (events && !opened && !sent)
+		return DF_WAIT_NET;
 	acknowledge();
 	kick = take_sent();
 	if (net_ring_sleep(&in, DF_NET_ASLEEP))
@@ -212,6 +216,28 @@ static unsigned sleeps(void)
 	if (kick)
 		hypercall(DF_CALL_NET_KICK, 0, 0, 0, 0);
 	return 0;
+}
+
+bool device_leads_to(const ip_addr_t *ip)
+{
+	if (!there || ip_addr_isloopback(ip))
+		return false;
+	return IP_IS_V6_VAL(*ip) ? netif_get_ip6_addr_match(&device, ip_2_ip6(ip)) < 0
+				 : !ip4_addr_cmp(ip_2_ip4(ip), netif_ip4_addr(&device));
+}
+
+/* Behind the thaw there are another device, which is empty, and other connections at the other side: none. */
+static void freeze(void)
+{
+	tcp_reset_outside();
+	udp_forget_outside();
+	/* Who is reset hears of it. */
+	stack_run();
+	if (take_sent())
+		hypercall(DF_CALL_NET_KICK, 0, 0, 0, 0);
+	opened = false;
+	net_ring_init(&out, (void *)DF_VA_NET, DF_NET_TO_HOST);
+	net_ring_init(&in, (void *)DF_VA_NET, DF_NET_TO_GUEST);
 }
 
 /* As dayfly-net has it, unless we were told otherwise. */
@@ -260,4 +286,6 @@ void device_init(void)
 	netif_set_link_up(&device);
 	device_hooks.arrived = arrived;
 	device_hooks.sleeps = sleeps;
+	device_hooks.freeze = freeze;
+	events = boot_info->flags & DF_BOOT_EVENTS;
 }

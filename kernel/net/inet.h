@@ -39,4 +39,12 @@ void inet_apply_reuse(const struct socket *s, uint8_t *so_options);
 int inet_set(struct socket *s, int level, int option, int value);
 int inet_get(struct socket *s, int level, int option, int *value);
 
+/* --- the outside --- */
+
+/* Are packets to this address for the device (device.c)? */
+bool device_leads_to(const ip_addr_t *ip);
+/* Before a freeze: connections with the outside are reset, as if their peers had done it; datagrams from there are lost. */
+void tcp_reset_outside(void);
+void udp_forget_outside(void);
+
 #endif

@@ -120,6 +120,35 @@ static void failed(void *arg, err_t err)
 	socket_wake_all(&t->s);
 }
 
+static struct tcp_pcb *find_outside(void)
+{
+	struct tcp_pcb *pcb = tcp_active_pcbs;
+
+	while (pcb && !device_leads_to(&pcb->remote_ip))
+		pcb = pcb->next;
+	return pcb;
+}
+
+void tcp_reset_outside(void)
+{
+	struct tcp_pcb *pcb;
+
+	while ((pcb = find_outside())) {
+		/* One that no program has any more, or not yet, is lwIP's alone. */
+		struct tcp_socket *t = pcb->errf == failed ? pcb->callback_arg : NULL;
+
+		tcp_err(pcb, NULL);
+		tcp_abort(pcb);
+		if (!t)
+			continue;
+		t->pcb = NULL;
+		t->s.error = ECONNRESET;
+		t->ended = true;
+		tcp_drop_input(t);
+		socket_wake_all(&t->s);
+	}
+}
+
 /* Over the loopback interface there is nothing to gain from waiting for more to send. */
 void tcp_apply_options(struct tcp_socket *t)
 {

@@ -26,6 +26,8 @@ struct udp_socket {
 	size_t in_bytes; /* with overhead */
 };
 
+static const struct socket_ops udp_ops;
+
 static struct udp_socket *udp_of(struct socket *s)
 {
 	return (struct udp_socket *)s;
@@ -64,14 +66,35 @@ static void received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_ad
 	socket_wake_readers(&u->s, NET_IN);
 }
 
-static void drop_first(struct udp_socket *u)
+static void drop(struct udp_socket *u, struct datagram *d)
 {
-	struct datagram *d = list_entry(u->in.next, struct datagram, node);
-
 	list_del(&d->node);
 	u->in_bytes -= d->p->tot_len + OVERHEAD;
 	pbuf_free(d->p);
 	net_free(d);
+}
+
+static void drop_first(struct udp_socket *u)
+{
+	drop(u, list_entry(u->in.next, struct datagram, node));
+}
+
+void udp_forget_outside(void)
+{
+	struct list *at, *next;
+	struct socket *s;
+
+	list_for_each(s, &socket_list, all) {
+		if (s->ops != &udp_ops)
+			continue;
+		for (at = udp_of(s)->in.next; at != &udp_of(s)->in; at = next) {
+			struct datagram *d = list_entry(at, struct datagram, node);
+
+			next = at->next;
+			if (device_leads_to(&d->from.ip))
+				drop(udp_of(s), d);
+		}
+	}
 }
 
 static int try_bind(void *socket, const ip_addr_t *ip, uint16_t port)

@@ -113,9 +113,9 @@ static void look_at_root(const struct child *c)
 static void look_as_root(const struct child *c, enum jail_profile profile)
 {
 	const char *descriptors = profile == JAIL_RUN
-		? have_kvm ? "0 1 2 3 48 49 50 51 64 96" : "0 1 2 3 48 49 50 51"
-		: have_kvm ? "0 1 2 3 64 96"
-			   : "0 1 2 3";
+		? have_kvm ? "0 1 2 3 48 64 96 128 144 160" : "0 1 2 3 48 128 144 160"
+		: have_kvm ? "0 1 2 3 64 96 128 144 160"
+			   : "0 1 2 3 128 144 160";
 	char text[TEXT_MAX], map[FILE_MAX];
 
 	look_at_namespace(c, "user");
@@ -195,9 +195,10 @@ static int take_descriptor(void)
 static void give_descriptors(void)
 {
 	int *const give[] = {&given.life, &given.wake, &given.kick, &given.watch};
+	const int at[] = {JAIL_FD_WATCH, JAIL_FD_KICK, JAIL_FD_WAKE, JAIL_FD_LIFE};
 
 	for (int i = 0; i < 4; i++) {
-		*give[i] = JAIL_FD_WATCH + i;
+		*give[i] = at[i];
 		dup2(STDIN_FILENO, *give[i]);
 	}
 }
