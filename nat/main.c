@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define DESCRIPTORS_MAX 16384
+#define KEEP_BYTES (4 << 20)
 /* While a guest is busy it is spared a kick, which costs it more than us a look. */
 #define NAP_MS 1
 #define NAP_WITHIN_MS 20u
@@ -371,6 +373,9 @@ int main(int argc, char **argv)
 	static struct nat nat = {.guest = guests};
 	struct df_err err = {0};
 
+	/* Packets come and go: their memory is not to be given back each time. */
+	mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C is for the program; we end with its monitor */
 	if (set_up(&nat, argc, argv, &err)) {

@@ -32,6 +32,9 @@ void tcp_begin(struct link *link, const struct ends *ends, struct pbuf *syn);
 /* Is there a connection, made or being made, to which a packet with SYN belongs? Then it is for lwIP, or to be dropped (*drop). */
 bool tcp_knows(const struct link *link, const struct ends *ends, bool *drop);
 
+/* The guest has refused a connection that the host asks for: true if it is asked in another way. */
+bool tcp_ask_otherwise(struct conn *conn);
+
 /* What is left to do when a batch of packets or events is through: writing to the host, acknowledging, freeing. */
 void tcp_settle(void);
 /* Until that must happen anyway, ms; -1: not. */
