@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines, however the bytes come. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "daemon/service/lines.h"
+
+#include <string.h>
+
+/* In the place of the log: the lines, each in brackets. */
+static struct df_str got;
+
+void log_output(struct log *log, const char *function, const char *stream, const char *text,
+	size_t bytes)
+{
+	assert_null(log);
+	assert_string_equal(function, "web");
+	assert_string_equal(stream, "stdout");
+	assert_true(bytes <= LOG_EVENT_MAX);
+	df_str_add(&got, "[");
+	df_str_add_bytes(&got, text, bytes);
+	df_str_add(&got, "]");
+}
+
+/* The same text in parts of each size gives the same lines. */
+static void expect(const char *text, const char *lines)
+{
+	static struct lines l;
+	size_t length = strlen(text);
+
+	for (size_t part = 1; part <= length; part = part < 20 ? part + 1 : 2 * part - 7) {
+		df_str_clear(&got);
+		lines_begin(&l, NULL, "web", "stdout");
+		for (size_t at = 0; at < length; at += part)
+			lines_add(&l, text + at, part < length - at ? part : length - at);
+		lines_end(&l);
+		assert_string_equal(df_str_text(&got), lines);
+	}
+}
+
+static void short_ones(void **state)
+{
+	(void)state;
+	expect("a\nbc\n", "[a][bc]");
+	expect("a\n\n\nb", "[a][][][b]");
+	expect("one\r\ntwo\r\n\rthree", "[one][two][\rthree]");
+	expect("\n", "[]");
+}
+
+/* LOG_EVENT_MAX bytes are one line; the next byte makes two of them. */
+static void long_ones(void **state)
+{
+	static char text[3 * LOG_EVENT_MAX], lines[3 * LOG_EVENT_MAX];
+
+	(void)state;
+	memset(text, 'x', LOG_EVENT_MAX);
+	strcpy(text + LOG_EVENT_MAX, "\ny\n");
+	memset(lines, 'x', LOG_EVENT_MAX + 1);
+	lines[0] = '[';
+	strcpy(lines + LOG_EVENT_MAX + 1, "][y]");
+	expect(text, lines);
+	strcpy(text + LOG_EVENT_MAX, "y\nz");
+	strcpy(lines + LOG_EVENT_MAX + 1, "][y][z]");
+	expect(text, lines);
+	strcpy(text + LOG_EVENT_MAX, "");
+	strcpy(lines + LOG_EVENT_MAX + 1, "]");
+	expect(text, lines);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(short_ones), cmocka_unit_test(long_ones)};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	df_str_deinit(&got);
+	return failed;
+}
