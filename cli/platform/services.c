@@ -8,7 +8,6 @@
 #include "host/cleanup.h"
 #include "host/publish.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +23,13 @@ bool is_service(const json_t *function)
 /* ", 127.0.0.1:8081 leads to its port 80" */
 static void add_port(struct df_str *text, const char *published)
 {
-	char address[INET_ADDRSTRLEN];
+	char address[DF_IP_TEXT_MAX];
 	struct df_publish p;
 
 	if (df_publish_parse(published, &p, NULL))
 		return;
-	df_str_addf(text, ", %s:%u%s leads to its port %u",
-		inet_ntop(AF_INET, &p.address, address, sizeof(address)), p.host_port,
-		p.udp ? "/udp" : "", p.guest_port);
+	df_str_addf(text, ", %s%s leads to its port %u",
+		df_ip_text(&p.address, p.host_port, address), p.udp ? "/udp" : "", p.guest_port);
 }
 
 void print_service(const json_t *function)

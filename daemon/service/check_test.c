@@ -29,7 +29,8 @@ static int open_listener(void **state)
 	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 8) ||
 		getsockname(listener, (struct sockaddr *)&at, &size))
 		return -1;
-	port = (struct df_publish){.address = at.sin_addr, .host_port = ntohs(at.sin_port)};
+	port = (struct df_publish){
+		.address = df_ip_v4(INADDR_LOOPBACK), .host_port = ntohs(at.sin_port)};
 	return 0;
 }
 
@@ -124,7 +125,7 @@ static void connecting(void **state)
 
 static void nobody(void **state)
 {
-	struct df_publish closed = {.address.s_addr = htonl(INADDR_LOOPBACK), .host_port = 1};
+	struct df_publish closed = {.address = df_ip_v4(INADDR_LOOPBACK), .host_port = 1};
 	struct check check;
 
 	(void)state;
