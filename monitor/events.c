@@ -20,12 +20,31 @@
 #define TICK_SIGNAL (SIGRTMIN + 1)
 #define LIMIT_SIGNAL (SIGRTMIN + 2)
 #define LIMIT_AGAIN_NS 100000000
+#define AGAIN_NS 20000000
+#define DEAF_NS 1000000000u /* timeout(1) sends two at once */
 
 static volatile sig_atomic_t signals_due;
 static volatile uint64_t signals; /* bit n: signal n came */
 static _Thread_local struct vm *here; /* that this thread runs */
 
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
 static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2};
+
+/*
+ * A signal may come between the look at a stream and a read or write that then blocks, since another process was faster, or a pipe
+ * has room for less than is written. So the thread is interrupted once more, a little later.
+ */
+static void interrupt_again(struct vm *vm)
+{
+	struct itimerspec spec = {.it_value = timespec_of(AGAIN_NS)};
+
+	if (vm->events.again_made)
+		timer_settime(vm->events.again, 0, &spec, NULL);
+}
 
 static void on_signal(int signal)
 {
@@ -40,6 +59,7 @@ static void on_signal(int signal)
 	} else {
 		__atomic_or_fetch(&signals, 1ULL << signal, __ATOMIC_RELAXED);
 		signals_due = 1;
+		interrupt_again(vm);
 	}
 	vm->run->immediate_exit = 1;
 }
@@ -75,11 +95,6 @@ static int make_timer(clockid_t clock, int signal, timer_t *out, bool *made, str
 		return df_err_set(err, -errno, "no timer: %s", df_errno_text(errno));
 	*made = true;
 	return 0;
-}
-
-static struct timespec timespec_of(uint64_t ns)
-{
-	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 }
 
 /* Once more after a while, in case the first came between a look at the flags and a call that blocks. */
@@ -126,11 +141,15 @@ int events_thread(struct vm *vm, struct df_err *err)
 int events_init(struct vm *vm, struct df_err *err)
 {
 	struct sigaction old;
-	int r = 0;
+	int r;
 
 	here = vm;
 	handle(TICK_SIGNAL);
 	handle(LIMIT_SIGNAL);
+	r = make_timer(CLOCK_MONOTONIC, LIMIT_SIGNAL, &vm->events.again, &vm->events.again_made,
+		err);
+	if (r)
+		return r;
 	for (unsigned i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++) {
 		/* What was ignored when we were started stays ignored (nohup). */
 		sigaction(forwarded[i], NULL, &old);
@@ -215,12 +234,16 @@ int events_wait(const struct vm *vm, struct pollfd *fds, unsigned n, const struc
 
 static void take_signals(struct vm *vm)
 {
-	uint64_t taken, unseen;
+	uint64_t taken, unseen, now = clock_now_ns();
 
 	signals_due = 0;
 	taken = __atomic_exchange_n(&signals, 0, __ATOMIC_RELAXED);
 	unseen = __atomic_fetch_or(&vm->request->host_signals, taken, __ATOMIC_RELAXED);
-	/* The kernel has not even taken the last one: it hangs, and these must end it. */
+	if (!unseen)
+		vm->events.unseen_since = now;
+	/* The kernel has not taken the last one in all that time: it hangs, and these must end it. */
+	if (now - vm->events.unseen_since < DEAF_NS)
+		unseen = 0;
 	if (unseen & taken & 1ULL << SIGINT)
 		vm_end(vm, DF_OUTCOME_SIGNAL, SIGINT, NULL);
 	else if (unseen & taken & 1ULL << SIGTERM)

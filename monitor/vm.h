@@ -22,13 +22,14 @@
 /* Timers and flags of one vCPU thread (events.c). */
 struct events {
 	volatile sig_atomic_t tick_due, limit_due;
-	timer_t tick, wall, cpu;
-	bool tick_made, wall_made, cpu_made;
+	timer_t tick, wall, cpu, again;
+	bool tick_made, wall_made, cpu_made, again_made;
 	/* When they will come, and the limits of what runs now: ns of the host's monotonic clock, cpu of
 	 * the thread's CPU clock; 0: not at all. */
 	uint64_t tick_armed, wall_armed, cpu_armed;
 	uint64_t wall_deadline, cpu_deadline;
 	uint64_t wall_limit, cpu_limit; /* ns, for the message */
+	uint64_t unseen_since; /* there are signals that the guest's kernel has not taken yet */
 };
 
 struct vm {

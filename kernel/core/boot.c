@@ -103,6 +103,5 @@ void kernel_entry(void)
 	if (freeze_hooks.entry)
 		freeze_hooks.entry();
 	request_page->stats.main_tsc = arch_tsc();
-	current->work = 0;
-	arch_return(current->frame);
+	arch_start();
 }

@@ -18,7 +18,9 @@
 
 #define TICK_NS 10000000ULL
 
-struct thread *current;
+static struct thread first_thread;
+/* From the first instruction on: a tick, which marks it, may come before threads_init(). */
+struct thread *current = &first_thread;
 struct list thread_list = LIST_INIT(thread_list);
 int thread_count;
 struct signal_hooks signal_hooks;
@@ -33,12 +35,11 @@ extern uint64_t kernel_stack_top;
 extern uint32_t tick_seen;
 
 void return_work(void);
-struct frame *thread_first_return(void);
+void thread_first_return(void);
 
 static struct list run_queue = LIST_INIT(run_queue);
 static struct list timer_list = LIST_INIT(timer_list); /* by deadline */
 static struct list dead_list = LIST_INIT(dead_list); /* threads whose stack may be freed now */
-static struct thread first_thread;
 static uint64_t armed_ns; /* deadline of the monitor's tick, 0: not armed */
 static int next_tid;
 
@@ -405,7 +406,6 @@ void threads_init(void)
 
 	thread_prepare(t, DF_VA_KSTACK + DF_KSTACK_STRIDE);
 	t->state = THREAD_RUNNABLE;
-	current = t;
 	thread_take_pid();
 	kernel_stack_top = t->kernel_stack_top;
 }
@@ -456,11 +456,9 @@ int thread_new(const struct frame *frame, uint64_t fs_base, struct thread **out)
 	return 0;
 }
 
-struct frame *thread_first_return(void)
+void thread_first_return(void)
 {
 	reap();
-	return_work();
-	return current->frame;
 }
 
 void thread_start(struct thread *t)

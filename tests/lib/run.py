@@ -30,6 +30,7 @@ SUITES = [
     ("guest", "guest/suite", 400),
     ("programs", "e2e/programs", 300),
     ("cli", "e2e/cli", 200),
+    ("signals", "e2e/signals", 300),
     ("jail", "jail/suite", 200),
     ("events", "e2e/events", 400),
     ("servers", "e2e/servers", 300),

@@ -52,8 +52,11 @@ void arch_xreset(void);
 void arch_switch(struct thread *from, struct thread *to);
 /* First instruction of a new thread: continues at current->frame. */
 void arch_thread_start(void);
-/* Leaves the kernel for the program through current->frame; abandons the kernel stack. */
-void arch_return(struct frame *frame) __attribute__((noreturn));
+/*
+ * Leaves the kernel for the program through current->frame, which is at the top of its kernel stack; abandons what else is there. Does
+ * the thread's work first: a tick may have come at any time until then.
+ */
+void arch_start(void) __attribute__((noreturn));
 
 /* One `out` to the hypercall port. */
 void arch_hypercall(void);

@@ -127,13 +127,7 @@ slow_window:
 	mov current(%rip), %rbx
 	cmpl $0, THREAD_WORK(%rbx)
 	jne slow_return
-	mov %rsp, %rdi
-	/* fall through */
-
-/* void arch_return(struct frame *) */
-	.globl arch_return
-arch_return:
-	mov %rdi, %rsp
+leave:
 	pop %r15
 	pop %r14
 	pop %r13
@@ -238,8 +232,7 @@ trap_common:
 	lea FRAME_BYTES(%rsp), %rax
 	cmp %rax, kernel_stack_top(%rip)
 	je return_to_program
-	mov %rsp, %rdi
-	jmp arch_return
+	jmp leave
 
 /* A single-step trap inside the kernel: the program had TF set when it called. Go on without TF; the
  * program's own flags are in its frame. No stack can be relied on here. */
@@ -382,8 +375,14 @@ arch_switch:
 	.globl arch_thread_start
 arch_thread_start:
 	call thread_first_return
-	mov %rax, %rdi
-	jmp arch_return
+	/* fall through */
+
+/* void arch_start(void) */
+	.globl arch_start
+arch_start:
+	mov kernel_stack_top(%rip), %rsp
+	sub $FRAME_BYTES, %rsp
+	jmp slow_return
 
 /*
  * int copy_any(void *dst, const void *src, size_t n); int zero_any(void *dst, size_t n);
