@@ -119,7 +119,8 @@ int event_send_server(struct df_monitor *monitor, const struct event_serving *se
 {
 	struct df_start start = {
 		.instances = serving->slot_count,
-		.flags = serving->flags | (serving->root_fd >= 0 ? DF_START_ROOT : 0),
+		.flags = serving->flags | (serving->root_fd >= 0 ? DF_START_ROOT : 0) |
+			(serving->net ? DF_START_NET : 0),
 		.in_bytes = serving->slots[0].in_bytes,
 		.out_bytes = serving->slots[0].out_bytes,
 	};
@@ -134,6 +135,8 @@ int event_send_server(struct df_monitor *monitor, const struct event_serving *se
 		descriptors[count++] = serving->slots[i].in_fd;
 		descriptors[count++] = serving->slots[i].out_fd;
 	}
+	if (serving->net)
+		count += df_net_describe(serving->net, &descriptors[count]);
 	return df_monitor_send(monitor, &start, descriptors, count, err) ? CLI_FAILED : CLI_OK;
 }
 
@@ -184,7 +187,7 @@ int event_explain_end(struct df_monitor *monitor, struct df_err *err)
 /* --- freezing --- */
 
 static int send_freezing(struct df_monitor *monitor, const struct event_freezing *freezing,
-	struct df_err *err)
+	const struct df_net *net, struct df_err *err)
 {
 	struct df_slot *slot = freezing->slot;
 	const struct df_slot_limits limits = {
@@ -198,15 +201,16 @@ static int send_freezing(struct df_monitor *monitor, const struct event_freezing
 		.in_bytes = slot->in_bytes,
 		.out_bytes = slot->out_bytes,
 		.boot_limit_ms = freezing->options->boot_limit_ms,
+		.flags = freezing->net->wanted ? DF_START_NET : 0,
 	};
-	const int descriptors[] = {
+	int descriptors[DF_START_DESCRIPTORS_MAX] = {
 		freezing->snapshot_fd, slot->control_fd, slot->in_fd, slot->out_fd};
+	size_t count = 4;
 
 	df_slot_describe(slot, &limits);
-	return df_monitor_send(monitor, &start, descriptors,
-		       sizeof(descriptors) / sizeof(descriptors[0]), err)
-		? CLI_FAILED
-		: CLI_OK;
+	if (freezing->net->wanted)
+		count += df_net_describe(net, &descriptors[count]);
+	return df_monitor_send(monitor, &start, descriptors, count, err) ? CLI_FAILED : CLI_OK;
 }
 
 /* A report of several lines is printed here; an error is one line. Returns the exit status. */
@@ -219,7 +223,9 @@ static int explain_refusal(const struct df_ready *ready, struct df_err *err)
 	return ready->exit_status ? (int)ready->exit_status : CLI_FAILED;
 }
 
-int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, struct df_err *err)
+/* With the network of the boot and the rehearsal, `net`, if there is to be one. */
+static int freeze(const struct event_freezing *freezing, const struct df_net *net,
+	struct df_ready *ready, struct df_err *err)
 {
 	const struct event_options *options = freezing->options;
 	const char *flags[4] = {NULL};
@@ -246,7 +252,7 @@ int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, 
 		err);
 
 	if (!status)
-		status = send_freezing(&monitor, freezing, err);
+		status = send_freezing(&monitor, freezing, net, err);
 	if (status)
 		return status;
 	/* It keeps the limits of boot and rehearsal itself; there may be none. */
@@ -264,5 +270,18 @@ int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, 
 			"the monitor failed after it had frozen the program");
 	if (!status)
 		status = df_slot_wipe_out(freezing->slot, err) ? CLI_FAILED : CLI_OK;
+	return status;
+}
+
+int event_freeze(const struct event_freezing *freezing, struct df_ready *ready, struct df_err *err)
+{
+	struct df_net net = DF_NET_NONE;
+	int status = CLI_OK;
+
+	if (freezing->net->wanted)
+		status = net_start_beside(freezing->net, freezing->program->typed, 1, &net, err);
+	if (!status)
+		status = freeze(freezing, &net, ready, err);
+	df_net_end(&net);
 	return status;
 }

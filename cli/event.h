@@ -6,6 +6,7 @@
 #ifndef CLI_EVENT_H
 #define CLI_EVENT_H
 
+#include "cli/net.h"
 #include "cli/program.h"
 #include "host/monitor.h"
 #include "host/slot.h"
@@ -61,6 +62,7 @@ struct event_freezing {
 	struct df_slot *slot; /* sealed, with the rehearsal's body */
 	int snapshot_fd; /* of an empty file */
 	uint64_t rehearsal_wall_ns; /* limit, 0: none */
+	const struct net_options *net; /* prepared (net_prepare) */
 };
 
 /*
@@ -85,6 +87,7 @@ struct event_serving {
 	const struct df_slot *slots; /* sealed */
 	uint32_t slot_count;
 	uint32_t flags; /* DF_START_VERIFY */
+	const struct df_net *net; /* with a guest for each slot, or NULL: no network */
 };
 
 /* Tells it what to serve. Returns 0 or the exit status with *err set. */

@@ -105,7 +105,7 @@ static void print_result(const struct event_options *options, const struct freez
 
 static int freeze(const struct program_options *program_options,
 	const struct event_options *options, const struct freeze_options *how,
-	const struct program *program, struct df_err *err)
+	const struct net_options *net, const struct program *program, struct df_err *err)
 {
 	struct df_slot slot = DF_SLOT_NONE;
 	struct snapshot_file file = SNAPSHOT_FILE_NONE;
@@ -117,6 +117,7 @@ static int freeze(const struct program_options *program_options,
 		/* Time enough for booting is time enough for an event. */
 		.rehearsal_wall_ns =
 			(options->boot_limit_ms ? options->boot_limit_ms : 30000) * 1000000,
+		.net = net,
 	};
 	struct df_ready frozen;
 	struct stat now;
@@ -143,9 +144,10 @@ int command_freeze(int argc, char **argv)
 	static struct program_options program_options;
 	static struct event_options options;
 	static struct freeze_options how;
+	static struct net_options net;
 	const struct flag_set sets[] = {{freeze_flags, &how}, {event_body_flags, &options},
 		{event_window_flags, &options}, {event_boot_flags, &options},
-		{event_json_flags, &options}, {event_jail_flags, &options},
+		{event_json_flags, &options}, {event_jail_flags, &options}, {net_event_flags, &net},
 		{program_flags, &program_options}, {0}};
 	struct program program = {0};
 	struct df_err err = {0};
@@ -161,8 +163,11 @@ int command_freeze(int argc, char **argv)
 	if (status)
 		return page_end(status, &err);
 	event_warn_unjailed(&options);
-	status = program_prepare(&program_options, argc, argv, next, &program, &err);
+	status = net_prepare(&net, &program_options, &err);
 	if (!status)
-		status = freeze(&program_options, &options, &how, &program, &err);
-	return status ? cli_fail(&err, status) : CLI_OK;
+		status = program_prepare(&program_options, argc, argv, next, &program, &err);
+	if (!status)
+		status = freeze(&program_options, &options, &how, &net, &program, &err);
+	/* dayfly-net has said why, if it was that. */
+	return status && err.code ? cli_fail(&err, status) : status;
 }

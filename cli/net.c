@@ -3,6 +3,7 @@
 #include "cli/net.h"
 
 #include "host/cleanup.h"
+#include "host/egress_rule.h"
 #include "host/net.h"
 #include "host/path.h"
 #include "host/place.h"
@@ -28,6 +29,8 @@ static int add(const char **list, size_t *count, const char *value, const char *
 static int set_net(void *into, const char *value, struct df_err *err)
 {
 	struct net_options *net = into;
+	struct df_egress_rule rule;
+	struct df_err why;
 
 	net->wanted = true;
 	if (value && df_starts_with(value, TAP)) {
@@ -36,7 +39,19 @@ static int set_net(void *into, const char *value, struct df_err *err)
 				"--net=%.100s: there is one TAP device already", value);
 		return tap_parse(&net->tap, value + strlen(TAP), err);
 	}
-	return value ? add(net->rules, &net->rule_count, value, "--net", err) : 0;
+	if (!value)
+		return 0;
+	if (df_egress_rule_parse(value, &rule, &why))
+		return df_err_set(err, why.code, "--net: %s", why.text);
+	return add(net->rules, &net->rule_count, value, "--net", err);
+}
+
+static int set_net_rule(void *into, const char *value, struct df_err *err)
+{
+	if (value && df_starts_with(value, TAP))
+		return df_err_set(err, -EINVAL, "--net=%.100s: a TAP device is for `dayfly run`",
+			value);
+	return set_net(into, value, err);
 }
 
 static int set_published(void *into, const char *value, struct df_err *err)
@@ -59,6 +74,12 @@ const struct flag net_flags[] = {
 	{0},
 };
 
+const struct flag net_event_flags[] = {
+	{"--net", "[=RULE]", "a network; RULE opens any, NAME[:PORT], ADDRESS[/BITS][:PORT]",
+		set_net_rule},
+	{0},
+};
+
 int net_prepare(struct net_options *net, struct program_options *options, struct df_err *err)
 {
 	const char *name_server = NULL;
@@ -78,7 +99,8 @@ int net_prepare(struct net_options *net, struct program_options *options, struct
 	return program_add_net(options, name_server, err);
 }
 
-int net_start(const struct net_options *net, const char *program, char **word, struct df_err *err)
+int net_start_beside(const struct net_options *net, const char *program, unsigned int guests,
+	struct df_net *started, struct df_err *err)
 {
 	DF_FREE char *path = df_place_program("dayfly-net");
 	const struct df_net_options options = {
@@ -88,24 +110,31 @@ int net_start(const struct net_options *net, const char *program, char **word, s
 		.rule_count = net->rule_count,
 		.published = net->published,
 		.published_count = net->published_count,
-		.guests = 1,
+		.guests = guests,
 		.errors = -1,
 		.tap = *net->tap.name ? &net->tap.config : NULL,
 		.tap_fd = net->tap_fd,
 	};
-	struct df_net started;
-	int error = path ? df_net_start(&started, &options, err)
+	int error = path ? df_net_start(started, &options, err)
 			 : df_err_set(err, -ENOMEM, "out of memory");
 
 	if (error)
 		return CLI_FAILED;
-	error = df_net_wait(&started, DF_NET_NO_LIMIT, err);
+	error = df_net_wait(started, DF_NET_NO_LIMIT, err);
 	if (error == -EPIPE)
 		err->code = 0;
-	if (error)
-		return CLI_FAILED;
+	return error ? CLI_FAILED : CLI_OK;
+}
+
+int net_start(const struct net_options *net, const char *program, char **word, struct df_err *err)
+{
+	struct df_net started;
+	int status = net_start_beside(net, program, 1, &started, err);
+
+	if (status)
+		return status;
 	df_net_inherit(&started);
 	*word = df_format("%d,%d,%d,%d", started.device[0].memory, started.device[0].kick,
 		started.device[0].wake, started.life);
-	return 0;
+	return CLI_OK;
 }

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 /* Words that are no attributes. */
-#define FIXED_WORDS 12
+#define FIXED_WORDS 14
 
 static const struct page page = {"thaw FILE [FLAGS] < BODY",
 	"Answers one event in a pristine copy of a program that `dayfly freeze` froze into\n"
@@ -61,7 +61,8 @@ static size_t add_attributes(struct words *words, const struct df_str *pairs)
 }
 
 /* Replaces this process. Returns only if that fails. */
-static int become_monitor(const char *path, const struct event_options *options, struct df_err *err)
+static int become_monitor(const char *path, const struct event_options *options,
+	const struct net_options *net, struct df_err *err)
 {
 	static const char *const no_environment[] = {NULL};
 	struct words words = {.count = 0};
@@ -78,6 +79,15 @@ static int become_monitor(const char *path, const struct event_options *options,
 	add_number(&words, "--reply-max", options->limits.reply_bytes);
 	add_number(&words, "--log-max", options->limits.log_bytes);
 	add_attributes(&words, &options->attributes);
+	if (net->wanted) {
+		char *word;
+		int status = net_start(net, path, &word, err);
+
+		if (status)
+			return status;
+		words.list[words.count++] = "--net";
+		words.list[words.count++] = word;
+	}
 	words.list[words.count] = path;
 	command.flags = words.list;
 	return monitor_become(&command, no_environment, err);
@@ -86,8 +96,10 @@ static int become_monitor(const char *path, const struct event_options *options,
 int command_thaw(int argc, char **argv)
 {
 	struct event_options options;
+	static struct net_options net;
 	const struct flag_set sets[] = {{event_limit_flags, &options},
-		{event_window_flags, &options}, {event_jail_flags, &options}, {0}};
+		{event_window_flags, &options}, {event_jail_flags, &options},
+		{net_event_flags, &net}, {0}};
 	struct df_err err = {0};
 	int next, status;
 
@@ -99,5 +111,7 @@ int command_thaw(int argc, char **argv)
 		return page_end(status, &err);
 	event_warn_unjailed(&options);
 	event_refuse_terminal();
-	return cli_fail(&err, become_monitor(argv[next], &options, &err));
+	status = become_monitor(argv[next], &options, &net, &err);
+	/* dayfly-net has said why, if it was that. */
+	return err.code ? cli_fail(&err, status) : status;
 }

@@ -56,6 +56,8 @@ struct trial {
 	struct event_options options;
 	struct try_options how;
 	struct program program;
+	struct net_options net_options;
+	struct df_net net;
 	struct df_slot slots[DF_INSTANCES_MAX];
 	struct df_monitor monitor;
 	int snapshot_fd;
@@ -196,6 +198,7 @@ static int freeze(struct trial *t, struct df_err *err)
 		.slot = &t->slots[0],
 		.snapshot_fd = t->snapshot_fd,
 		.rehearsal_wall_ns = t->options.limits.wall_ns,
+		.net = &t->net_options,
 	};
 	char time[UNITS_BYTES], size[UNITS_BYTES];
 	int status = event_freeze(&freezing, &t->frozen, err);
@@ -234,16 +237,21 @@ static int serve(struct trial *t, struct df_err *err)
 		.slots = t->slots,
 		.slot_count = t->how.instances,
 		.flags = (t->how.verify ? DF_START_VERIFY : 0) | (t->how.warm ? DF_START_WARM : 0),
+		.net = t->net_options.wanted ? &t->net : NULL,
 	};
 	struct df_ready ready;
-	int status;
+	int status = CLI_OK;
 
 	if (root_fd < 0)
 		return df_err_set(err, CLI_FAILED, "%s: %s", t->program.image,
 			df_errno_text(errno));
 	if (t->how.instances == 1)
 		stay_here();
-	status = event_start_server(&t->options, &t->monitor, err);
+	if (t->net_options.wanted)
+		status = net_start_beside(&t->net_options, t->program.typed, t->how.instances,
+			&t->net, err);
+	if (!status)
+		status = event_start_server(&t->options, &t->monitor, err);
 	if (!status)
 		status = event_send_server(&t->monitor, &serving, err);
 	return status ? status : event_wait_ready(&t->monitor, &ready, err);
@@ -580,6 +588,7 @@ static int run_trial(struct trial *t, int *exit_status, struct df_err *err)
 	if (status && err->code == -EPIPE)
 		status = event_explain_end(&t->monitor, err);
 	(void)df_monitor_stop(&t->monitor, DF_MONITOR_GRACE_MS);
+	df_net_end(&t->net);
 	return status;
 }
 
@@ -589,11 +598,13 @@ int command_try(int argc, char **argv)
 	static struct trial trial = {
 		.how = {.events = 1, .instances = 1},
 		.monitor = {.pid = -1, .socket = -1},
+		.net = {.pid = -1, .life = -1},
 	};
 	const struct flag_set sets[] = {{try_flags, &trial.how},
 		{event_limit_flags, &trial.options}, {event_window_flags, &trial.options},
 		{event_boot_flags, &trial.options}, {event_json_flags, &trial.options},
-		{event_jail_flags, &trial.options}, {program_flags, &trial.program_options}, {0}};
+		{event_jail_flags, &trial.options}, {net_event_flags, &trial.net_options},
+		{program_flags, &trial.program_options}, {0}};
 	int next, status, exit_status = 0;
 	struct df_err err = {0};
 
@@ -604,8 +615,12 @@ int command_try(int argc, char **argv)
 	if (status)
 		return page_end(status, &err);
 	event_warn_unjailed(&trial.options);
-	status = program_prepare(&trial.program_options, argc, argv, next, &trial.program, &err);
+	status = net_prepare(&trial.net_options, &trial.program_options, &err);
+	if (!status)
+		status = program_prepare(&trial.program_options, argc, argv, next, &trial.program,
+			&err);
 	if (!status)
 		status = run_trial(&trial, &exit_status, &err);
-	return status ? cli_fail(&err, status) : exit_status;
+	/* dayfly-net has said why, if it was that. */
+	return !status ? exit_status : err.code ? cli_fail(&err, status) : status;
 }

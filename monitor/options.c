@@ -178,6 +178,8 @@ static int thaw_value(struct options *o, const char *name, const char *value, st
 		return parse_number(name, value, &o->reply_max, err);
 	else if (!strcmp(name, "--log-max"))
 		return parse_number(name, value, &o->log_max, err);
+	else if (!strcmp(name, "--net"))
+		return parse_net(o, value, err);
 	else if (!strcmp(name, "--attribute"))
 		return add_attribute(o, value, err);
 	else

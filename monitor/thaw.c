@@ -18,6 +18,7 @@
 #include "thaw.h"
 
 #define READ_PART (1u << 20)
+#define ASIDE 48 /* descriptors from here on have no meaning before the jail is locked */
 
 struct thawer {
 	struct options options;
@@ -100,21 +101,57 @@ static int close_door(void)
 	return 0;
 }
 
+/* Inherited descriptors, out of the way of what is opened here: *keep has their bits. */
+static int set_aside(struct net *net, uint64_t *keep)
+{
+	int *const inherited[] = {&net->memory_fd, &net->kick_fd, &net->wake_fd, &net->life_fd};
+
+	*keep = 0;
+	for (unsigned i = 0; i < 4 && net->there; i++) {
+		int r = jail_place(inherited[i], ASIDE + (int)i);
+
+		if (r)
+			return r;
+		*keep |= 1ULL << *inherited[i];
+	}
+	return 0;
+}
+
+/* The device, as the client of a server would have sent it. */
+static int take_net(struct thawer *t, struct df_err *err)
+{
+	struct net *net = &t->options.net;
+	int r;
+
+	if (!net->there)
+		return 0;
+	r = jail_place(&net->kick_fd, JAIL_FD_KICK);
+	r = r ? r : jail_place(&net->wake_fd, JAIL_FD_WAKE);
+	r = r ? r : jail_place(&net->life_fd, JAIL_FD_LIFE);
+	if (r)
+		return df_err_set(err, r, "dup3: %s", df_errno_text(r));
+	r = net_open(net, err);
+	t->slot.net = *net;
+	return r;
+}
+
 static int set_up(struct thawer *t, int argc, char **argv, struct df_err *err)
 {
 	struct instance_set set = {.pristine = &t->pristine, .once = true};
 	int r = options_parse_thaw(&t->options, argc, argv, err), snapshot, kvm_fd = -1;
+	uint64_t keep;
 
 	if (r)
 		return r;
-	r = close_door();
+	r = set_aside(&t->options.net, &keep);
+	r = r ? r : close_door();
 	snapshot = open(t->options.root, O_RDONLY | O_CLOEXEC);
 	if (r || snapshot < 0)
 		return df_err_set(err, -errno, "%s: %s", t->options.root, df_errno_text(errno));
 	r = vm_open_kvm(&kvm_fd, err);
 	r = r ? r : cpuid_load(kvm_fd, t->options.host_cache, err);
 	if (!r && !t->options.no_jail)
-		r = jail_enter(1ULL << kvm_fd | 1ULL << snapshot, err);
+		r = jail_enter(1ULL << kvm_fd | 1ULL << snapshot | keep, err);
 	if (r)
 		return r;
 	r = pristine_open(&t->pristine, snapshot, err);
@@ -127,6 +164,7 @@ static int set_up(struct thawer *t, int argc, char **argv, struct df_err *err)
 		return df_err_set(err, r, "%s: %s", t->options.root, why.text);
 	}
 	r = make_slot(t, err);
+	r = r ? r : take_net(t, err);
 	set.root_fd = snapshot;
 	set.in_bytes = t->pristine.header.in_bytes;
 	set.out_bytes = t->pristine.header.out_bytes;
