@@ -16,6 +16,7 @@ struct tap {
 	uint8_t mac[6]; /* the guest's: it sends as nobody else */
 	uint32_t mtu;
 	const char *program; /* for messages */
+	unsigned int quiet; /* so often nothing has come */
 	uint8_t packet[DF_NET_PACKET_MAX]; /* the one in hand */
 };
 
