@@ -169,7 +169,10 @@ bool device_receive(void)
 /* Must the other side be told of what was sent? */
 static bool take_sent(void)
 {
-	bool kick = sent && (net_ring_must_wake(&out) || !opened);
+	bool kick;
+
+	ethernet_release();
+	kick = sent && (net_ring_must_wake(&out) || !opened);
 
 	opened |= kick;
 	sent = false;
@@ -179,6 +182,7 @@ static bool take_sent(void)
 /* Whoever naps is told when we wait. */
 void device_flush(void)
 {
+	ethernet_release();
 	if (!sent || (opened && net_ring_naps(&out)))
 		return;
 	if (take_sent())

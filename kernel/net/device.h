@@ -19,6 +19,8 @@ void device_put(uint32_t bytes);
 err_t ethernet_begin(struct netif *netif);
 /* Gives the interface, which is up, its IPv6 addresses. */
 void ethernet_add_ip6(struct netif *netif);
+/* Hands over what was held back, because more might have followed. Before the other side is told that there is something. */
+void ethernet_release(void);
 /* A packet of the ring: prepares the interface for the frame in it. Returns where that begins, 0: it has none. */
 uint32_t ethernet_unpack(struct netif *netif, const uint8_t *packet, uint32_t bytes);
 

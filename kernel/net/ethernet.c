@@ -8,6 +8,7 @@
 #include <dayfly/net.h>
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
+#include <lwip/inet_chksum.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/ip6_frag.h>
 #include <lwip/nd6.h>
@@ -20,6 +21,10 @@
 #define TICK_NS 1000000000ULL
 #define QUIET_TICKS 20 /* longer than fragments are waited for */
 #define MADE_UP_MAX 400 /* longer than an ARP entry is kept */
+
+#define FRAME_MAX (DF_NET_PACKET_MAX - (uint32_t)sizeof(struct df_net_frame))
+#define HEAD_MAX (SIZEOF_ETH_HDR + IP6_HLEN + TCP_HLEN)
+#define PART_LEAST 256u /* dayfly-net takes no smaller ones */
 
 #define SUMS_MADE (NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6)
 #define SUMS_LOOKED_AT \
@@ -82,14 +87,14 @@ static void label(struct df_net_frame *f, uint8_t *frame, unsigned bytes, unsign
 	unsigned mtu)
 {
 	const uint8_t *ip = frame + SIZEOF_ETH_HDR;
-	unsigned protocol = v6 ? ip[6] : ip[9], payload = bytes - ports;
+	unsigned protocol = v6 ? ip[6] : ip[9];
 	bool tcp = protocol == IP_PROTO_TCP;
 
 	f->flags = DF_NET_SUM_MISSING;
 	f->sum_start = (uint16_t)ports;
 	f->sum_offset = tcp ? 16 : 6;
 	put_pseudo_sum(frame + ports + f->sum_offset, ip + (v6 ? 8 : 12), v6 ? 32 : 8, protocol,
-		payload);
+		bytes - ports);
 	if (bytes <= mtu + SIZEOF_ETH_HDR || tcp)
 		return;
 	/* Fragments: each but the last has a multiple of eight bytes. */
@@ -115,22 +120,153 @@ static void pack(struct df_net_frame *f, uint8_t *frame, unsigned bytes, unsigne
 		label(f, frame, bytes, ports, v6, mtu);
 }
 
-static err_t send_frame(struct netif *netif, struct pbuf *p)
+/* --- out, segments of one connection in one frame: the device divides it again, or nobody has to --- */
+
+struct segment {
+	bool v6, push;
+	unsigned head, payload;
+	uint32_t sequence;
+	uint8_t key[HEAD_MAX]; /* the head, without what differs between neighbours */
+};
+
+/* Bytes of the head that differ from one segment to the next: lengths, identification, sums, sequence numbers. */
+static void make_key(struct segment *s)
 {
+	uint8_t *ip = s->key + SIZEOF_ETH_HDR, *tcp = s->key + s->head - TCP_HLEN;
+
+	memset(ip + (s->v6 ? 4 : 2), 0, s->v6 ? 2 : 4);
+	if (!s->v6)
+		memset(ip + 10, 0, 2);
+	memset(tcp + 4, 0, 4);
+	tcp[13] &= (uint8_t)~TCP_PSH;
+	memset(tcp + 16, 0, 2);
+}
+
+/* True: a segment with data, and with nothing special about it. */
+static bool read_segment(const struct pbuf *p, struct segment *s)
+{
+	const uint8_t *frame = p->payload, *ip = frame + SIZEOF_ETH_HDR, *tcp;
+
+	s->v6 = p->len > SIZEOF_ETH_HDR && get16(frame + 12) == ETHTYPE_IPV6;
+	s->head = SIZEOF_ETH_HDR + (s->v6 ? IP6_HLEN : IP_HLEN) + TCP_HLEN;
+	if (p->len < s->head || p->tot_len == s->head ||
+		(!s->v6 && (get16(frame + 12) != ETHTYPE_IP || ip[0] != 0x45)) ||
+		(s->v6 ? ip[6] : ip[9]) != IP_PROTO_TCP)
+		return false;
+	tcp = frame + s->head - TCP_HLEN;
+	if (tcp[12] >> 4 != TCP_HLEN / 4 || (tcp[13] & ~(unsigned)TCP_PSH) != TCP_ACK)
+		return false;
+	s->payload = p->tot_len - s->head;
+	s->push = tcp[13] & TCP_PSH;
+	s->sequence = get16(tcp + 4) << 16 | get16(tcp + 6);
+	memcpy(s->key, frame, s->head);
+	make_key(s);
+	return true;
+}
+
+/* What is in the ring and not yet handed over. */
+static struct {
+	uint8_t *frame; /* behind the room for its header; NULL: nothing */
+	unsigned bytes, part, mtu;
+	uint32_t next; /* the sequence number that goes on */
+	struct segment first;
+} held;
+
+static void put16(uint8_t *p, unsigned value)
+{
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+}
+
+void ethernet_release(void)
+{
+	uint8_t *frame = held.frame, *ip = frame + SIZEOF_ETH_HDR;
 	struct df_net_frame f;
-	uint32_t bytes = (uint32_t)sizeof(f) + p->tot_len;
+
+	if (!frame)
+		return;
+	held.frame = NULL;
+	if (held.first.v6) {
+		put16(ip + 4, held.bytes - SIZEOF_ETH_HDR - IP6_HLEN);
+	} else {
+		uint16_t sum;
+
+		put16(ip + 2, held.bytes - SIZEOF_ETH_HDR);
+		memset(ip + 10, 0, 2);
+		sum = inet_chksum(ip, IP_HLEN);
+		memcpy(ip + 10, &sum, sizeof(sum));
+	}
+	pack(&f, frame, held.bytes, held.mtu);
+	if (held.bytes > held.first.head + held.part) {
+		f.kind = held.first.v6 ? DF_NET_TCP6 : DF_NET_TCP4;
+		f.header_bytes = (uint16_t)held.first.head;
+		f.part_bytes = (uint16_t)held.part;
+	}
+	memcpy(frame - sizeof(f), &f, sizeof(f));
+	device_put((uint32_t)sizeof(f) + held.bytes);
+}
+
+/* Adds a segment to the frame that is held, if it goes on where that ends. */
+static bool append(const struct pbuf *p, const struct segment *s)
+{
+	if (!held.frame || s->sequence != held.next || s->payload > held.part ||
+		held.bytes + s->payload > FRAME_MAX || s->head != held.first.head ||
+		memcmp(s->key, held.first.key, s->head) != 0)
+		return false;
+	pbuf_copy_partial(p, held.frame + held.bytes, (uint16_t)s->payload, (uint16_t)s->head);
+	held.bytes += s->payload;
+	held.next += s->payload;
+	if (s->push)
+		held.frame[held.first.head - TCP_HLEN + 13] |= TCP_PSH;
+	/* None but the last may be smaller. */
+	if (s->push || s->payload < held.part)
+		ethernet_release();
+	return true;
+}
+
+/* Begins with one, if there is room for what may follow. */
+static bool hold(const struct netif *netif, const struct pbuf *p, const struct segment *s)
+{
 	uint8_t *room;
 
-	if (bytes > DF_NET_PACKET_MAX)
+	if (s->push || s->payload < PART_LEAST)
+		return false;
+	room = device_room(sizeof(struct df_net_frame) + FRAME_MAX);
+	if (!room)
+		return false;
+	held.frame = room + sizeof(struct df_net_frame);
+	held.bytes = p->tot_len;
+	held.part = s->payload;
+	held.mtu = netif->mtu;
+	held.next = s->sequence + s->payload;
+	held.first = *s;
+	pbuf_copy_partial(p, held.frame, p->tot_len, 0);
+	return true;
+}
+
+static err_t send_frame(struct netif *netif, struct pbuf *p)
+{
+	struct segment segment;
+	bool has_data = read_segment(p, &segment);
+	struct df_net_frame f;
+	uint8_t *room;
+
+	if (p->tot_len > FRAME_MAX)
 		return ERR_BUF;
 	traffic();
-	room = device_room(bytes);
-	if (!room)
+	if (has_data && append(p, &segment))
 		return ERR_OK;
+	ethernet_release();
+	if (has_data && hold(netif, p, &segment))
+		return ERR_OK;
+	room = device_room((uint32_t)sizeof(f) + p->tot_len);
+	/* lwIP keeps what it has not got rid of, and tries again; what else there is no room for is lost. */
+	if (!room)
+		return has_data ? ERR_MEM : ERR_OK;
 	pbuf_copy_partial(p, room + sizeof(f), p->tot_len, 0);
 	pack(&f, room + sizeof(f), p->tot_len, netif->mtu);
 	memcpy(room, &f, sizeof(f));
-	device_put(bytes);
+	device_put((uint32_t)sizeof(f) + p->tot_len);
 	return ERR_OK;
 }
 
