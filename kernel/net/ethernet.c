@@ -180,12 +180,13 @@ static void put16(uint8_t *p, unsigned value)
 
 void ethernet_release(void)
 {
-	uint8_t *frame = held.frame, *ip = frame + SIZEOF_ETH_HDR;
+	uint8_t *frame = held.frame, *ip;
 	struct df_net_frame f;
 
 	if (!frame)
 		return;
 	held.frame = NULL;
+	ip = frame + SIZEOF_ETH_HDR;
 	if (held.first.v6) {
 		put16(ip + 4, held.bytes - SIZEOF_ETH_HDR - IP6_HLEN);
 	} else {
