@@ -2,6 +2,7 @@
 /* Between the guest's rings and the host's sockets: see link.h. */
 #include "nat/link.h"
 
+#include "base/lwip_port.h"
 #include "nat/stack.h"
 
 #include <dayfly/wire.h>
@@ -361,17 +362,6 @@ static void take(struct link *link, struct pbuf *packet)
 	pbuf_free(packet);
 }
 
-/* With a byte to spare, rounded up or added: lwIP reads one behind TCP options that are cut off (tcp_parseopt). */
-static struct pbuf *new_packet(uint32_t bytes)
-{
-	struct pbuf *p =
-		pbuf_alloc(PBUF_RAW, (uint16_t)(bytes < UINT16_MAX ? bytes + 1 : bytes), PBUF_RAM);
-
-	if (p)
-		pbuf_realloc(p, (uint16_t)bytes);
-	return p;
-}
-
 bool link_receive(struct link *link)
 {
 	for (int i = 0; i < BATCH; i++) {
@@ -383,7 +373,7 @@ bool link_receive(struct link *link)
 			link->active_ms = i ? loop_now_ms() : link->active_ms;
 			return false;
 		}
-		packet = new_packet(bytes);
+		packet = lwip_packet_new(bytes);
 		if (packet)
 			memcpy(packet->payload, from, bytes);
 		net_ring_taken(&link->from_guest, bytes);

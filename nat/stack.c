@@ -2,7 +2,7 @@
 /* lwIP's interface, memory and clock: see stack.h. */
 #include "nat/stack.h"
 
-#include "base/lwip_clock.h"
+#include "base/lwip_port.h"
 #include "nat/loop.h"
 
 #include <dayfly/net.h>

@@ -6,6 +6,7 @@
  * that one call of the stack makes. The first packet opens the device (struct df_net_host), whoever sleeps: after a thaw too, where
  * this memory is as it was at the freeze, and the device empty.
  */
+#include <base/lwip_port.h>
 #include <base/net_ring.h>
 #include <kernel/net/device.h>
 #include <kernel/net/inet.h>
@@ -120,17 +121,6 @@ static bool acceptable_frame(const uint8_t *frame, uint32_t bytes)
 		acceptable(frame + SIZEOF_ETH_HDR, bytes - SIZEOF_ETH_HDR);
 }
 
-/* With a byte to spare, rounded up or added: lwIP reads one behind TCP options that are cut off (tcp_parseopt). */
-static struct pbuf *new_packet(uint32_t bytes)
-{
-	struct pbuf *p =
-		pbuf_alloc(PBUF_RAW, (uint16_t)(bytes < UINT16_MAX ? bytes + 1 : bytes), PBUF_RAM);
-
-	if (p)
-		pbuf_realloc(p, (uint16_t)bytes);
-	return p;
-}
-
 /* True when there was one. */
 static bool take(void)
 {
@@ -143,7 +133,7 @@ static bool take(void)
 	if (config.frames)
 		head = ethernet_unpack(&device, from, bytes);
 	if (head || !config.frames)
-		p = new_packet(bytes - head);
+		p = lwip_packet_new(bytes - head);
 	if (p)
 		memcpy(p->payload, from + head, bytes - head);
 	net_ring_taken(&in, bytes);

@@ -4,7 +4,7 @@
  *
  * lwIP's clock is CLOCK_MONOTONIC, which stands still while the guest is frozen, so a connection finds its timers as it left them.
  */
-#include <base/lwip_clock.h>
+#include <base/lwip_port.h>
 #include <kernel/net/net.h>
 #include <lwip/init.h>
 #include <lwip/netif.h>

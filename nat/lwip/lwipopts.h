@@ -6,44 +6,22 @@
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
 
+#include <base/lwip_options.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define NO_SYS 1
-#define SYS_LIGHTWEIGHT_PROT 0
-#define LWIP_TIMERS 0
-#define LWIP_SOCKET 0
-#define LWIP_NETCONN 0
-#define LWIP_STATS 0
-
-/* --- memory: the C library's; RLIMIT_DATA bounds it (jail.c) --- */
-#define MEM_LIBC_MALLOC 1
-#define MEMP_MEM_MALLOC 1
-#define MEM_ALIGNMENT 16
+/* Memory is the C library's; RLIMIT_DATA bounds it (jail.c). */
 
 /* --- protocols --- */
-#define LWIP_IPV4 1
-#define LWIP_IPV6 1
 #define LWIP_ARP 0
 #define LWIP_ETHERNET 0
 #define LWIP_ICMP 0
 #define LWIP_ICMP6 1 /* or ip6.c cannot be linked */
-#define LWIP_RAW 0
 #define LWIP_UDP 0
-#define LWIP_TCP 1
 #define IP_REASSEMBLY 0
-#define IP_FRAG 0
-#define LWIP_IPV6_FRAG 0
 #define LWIP_IPV6_REASS 0
-#define LWIP_IPV6_MLD 0
-#define LWIP_IPV6_AUTOCONFIG 0
-#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
-#define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_ND6_QUEUEING 0
-#define LWIP_ND6_ALLOW_RA_UPDATES 0
 #define LWIP_ND6_TCP_REACHABILITY_HINTS 0
-#define LWIP_IPV6_SCOPES 0
-#define IP_DEFAULT_TTL 64
 
 /* Nothing can change a packet on its way through memory. */
 #define CHECKSUM_GEN_IP 0
@@ -60,22 +38,12 @@ int stack_take_address6(struct pbuf *p, struct netif *netif);
 #define LWIP_HOOK_IP6_INPUT(p, netif) stack_take_address6(p, netif)
 
 /* --- TCP --- */
-#define TCP_MSS 32768
-#define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 3
 #define TCP_WND 524280 /* so many bytes of the guest may wait for a slow host */
 #define TCP_SND_BUF 524288
 #define TCP_SND_QUEUELEN 1024
-#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* of marks that only lwIP's own sockets look at */
 #define TCP_OVERSIZE 0 /* what is sent is not copied */
 #define TCP_MSL 5000 /* TIME-WAIT: there is no packet that could be late */
 #define TCP_LISTEN_BACKLOG 0
-#define LWIP_TCP_SACK_OUT 1
-#define LWIP_TCP_MAX_SACK_NUM 4
-#define TCP_OOSEQ_MAX_BYTES TCP_WND
-/* lwIP walks over all of them for each that comes: one guest's holes must not cost the others their time. */
-#define TCP_OOSEQ_MAX_PBUFS 512
-#define SO_REUSE 1
 
 uint32_t stack_random(void);
 #define LWIP_RAND() stack_random()

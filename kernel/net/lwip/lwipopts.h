@@ -8,57 +8,35 @@
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
 
+#include <base/lwip_options.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define NO_SYS 1
-#define SYS_LIGHTWEIGHT_PROT 0
-#define LWIP_TIMERS 0
-#define LWIP_SOCKET 0
-#define LWIP_NETCONN 0
-#define LWIP_STATS 0
 
 /* --- memory --- */
 void *net_alloc(size_t bytes);
 void *net_zalloc(size_t count, size_t bytes);
 void net_free(void *p);
-#define MEM_LIBC_MALLOC 1
-#define MEMP_MEM_MALLOC 1
 #define mem_clib_malloc net_alloc
 #define mem_clib_calloc net_zalloc
 #define mem_clib_free net_free
-#define MEM_ALIGNMENT 16
 
 /* --- protocols --- */
-#define LWIP_IPV4 1
-#define LWIP_IPV6 1
 #define LWIP_ARP 1
 #define LWIP_ETHERNET 1
 #define ARP_TABLE_SIZE 64
 #define ARP_QUEUEING 1
 #define LWIP_ICMP 1
-#define LWIP_RAW 0
 #define LWIP_UDP 1
-#define LWIP_TCP 1
 #define IP_REASSEMBLY 1
 #define IP_REASS_MAX_PBUFS 256
-#define IP_FRAG 0
-#define LWIP_IPV6_FRAG 0
 #define LWIP_IPV6_REASS 1
 #define IPV6_FRAG_COPYHEADER 1 /* our pointers are large */
-#define LWIP_IPV6_MLD 0
-#define LWIP_IPV6_AUTOCONFIG 0
-#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
-#define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_ND6_QUEUEING 1
 #define LWIP_ND6_NUM_NEIGHBORS 64
 #define LWIP_ND6_NUM_DESTINATIONS 64
-#define LWIP_ND6_ALLOW_RA_UPDATES 0
 struct netif;
 const struct ip6_addr *ethernet_gateway6(struct netif *netif);
 #define LWIP_HOOK_ND6_GET_GW(netif, to) ethernet_gateway6(netif)
-#define LWIP_IPV6_SCOPES 0
-#define IP_DEFAULT_TTL 64
 
 /* --- interfaces: packets to ourselves wait in a list that stack.c empties, and need no checksums --- */
 #define LWIP_HAVE_LOOPIF 1
@@ -67,25 +45,15 @@ const struct ip6_addr *ethernet_gateway6(struct netif *netif);
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 
 /* --- TCP. A segment on the loopback interface is as large as it may be; others have the MTU's. --- */
-#define TCP_MSS 32768
-#define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 3
 #define TCP_WND 262144
 /* Below the 64 KiB that a peer without scaling sees, or it would never hear that there is room again. */
 #define TCP_WND_UPDATE_THRESHOLD 16384
 #define TCP_SND_BUF 262144
 #define TCP_SND_QUEUELEN 512
-#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* of marks that only lwIP's own sockets look at */
 #define TCP_OVERSIZE 1024
 #define TCP_MSL 30000 /* TIME-WAIT takes a minute */
 #define TCP_LISTEN_BACKLOG 1
 #define LWIP_TCP_KEEPALIVE 1
-#define LWIP_TCP_SACK_OUT 1
-#define LWIP_TCP_MAX_SACK_NUM 4
-#define TCP_OOSEQ_MAX_BYTES TCP_WND
-/* lwIP walks over all of them for each that comes: small ones, with holes between them, must not be work without end. */
-#define TCP_OOSEQ_MAX_PBUFS 512
-#define SO_REUSE 1
 #define SO_REUSE_RXTOALL 0
 #define TCP_LOCAL_PORT_RANGE_START 32768
 #define TCP_LOCAL_PORT_RANGE_END 60999

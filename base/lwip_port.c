@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lwIP's ticks: see lwip_clock.h. */
-#include <base/lwip_clock.h>
+/* lwIP's ticks and packets: see lwip_port.h. */
+#include <base/lwip_port.h>
 #include <lwip/priv/tcp_priv.h>
 
 #define TICKS_PER_COUNT (TCP_SLOW_INTERVAL / TCP_TMR_INTERVAL)
@@ -35,4 +35,15 @@ void lwip_clock_tell(uint64_t now_ns)
 		tcp_ticks += (uint32_t)((ticks - 1) / TICKS_PER_COUNT);
 	if (ticks)
 		tcp_tmr();
+}
+
+struct pbuf *lwip_packet_new(uint32_t bytes)
+{
+	/* With a byte to spare, rounded up or added: lwIP reads one behind TCP options that are cut off (tcp_parseopt). */
+	struct pbuf *p =
+		pbuf_alloc(PBUF_RAW, (uint16_t)(bytes < UINT16_MAX ? bytes + 1 : bytes), PBUF_RAM);
+
+	if (p)
+		pbuf_realloc(p, (uint16_t)bytes);
+	return p;
 }
