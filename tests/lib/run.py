@@ -35,6 +35,7 @@ SUITES = [
     ("events", "e2e/events", 400),
     ("servers", "e2e/servers", 300),
     ("network", "e2e/network", 200),
+    ("function-network", "e2e/function-network", 300),
     ("network-programs", "e2e/network-programs", 200),
     ("network-tap", "e2e/network-tap", 200),
     ("packets", "e2e/packets", 200),
