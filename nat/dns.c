@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define ANSWER_MS 10000u
+#define RECEIVE_MAX 64 /* in a row, of one question */
 
 void dns_init(struct dns *dns, struct egress *egress)
 {
@@ -59,7 +60,7 @@ static size_t question_end(const unsigned char *message, size_t bytes)
 static void answer_empty(const struct dns *dns, uint16_t port, const unsigned char *message,
 	size_t bytes, unsigned char result)
 {
-	unsigned char reply[512];
+	unsigned char reply[DNS_QUESTION_MAX];
 	size_t end = question_end(message, bytes);
 
 	if (!end || end > sizeof(reply))
@@ -96,25 +97,29 @@ static struct dns_question *free_place(struct dns *dns)
 static void pass_on(struct dns *dns, uint16_t port, const unsigned char *message, size_t bytes,
 	const ns_rr *question, uint64_t now_ms)
 {
-	struct dns_question *place = free_place(dns);
+	struct dns_question *place;
 	unsigned char copy[DNS_MESSAGE_MAX];
+	size_t end = question_end(message, bytes);
 
 	memcpy(copy, message, bytes);
-	if (getrandom(copy, 2, 0) != 2)
+	if (!end || end > sizeof(place->message) || getrandom(copy, 2, 0) != 2)
 		return;
+	place = free_place(dns);
 	place->fd = socket(dns->server.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (place->fd < 0)
 		return;
 	if (connect(place->fd, (const struct sockaddr *)&dns->server, dns->server_size) < 0 ||
 		dns->watch(dns->context, place->fd) < 0 ||
 		send(place->fd, copy, bytes, MSG_NOSIGNAL) < 0) {
+		answer_empty(dns, port, message, bytes, ns_r_servfail);
 		forget(place);
 		return;
 	}
 	place->until_ms = now_ms + ANSWER_MS;
 	place->port = port;
 	place->type = ns_rr_type(*question);
-	memcpy(place->id, message, 2);
+	memcpy(place->message, message, end);
+	place->bytes = end;
 	memcpy(place->sent_id, copy, 2);
 	strcpy(place->name, ns_rr_name(*question));
 }
@@ -180,7 +185,7 @@ static void pin_answers(const struct dns *dns, const struct dns_question *asked,
 	}
 }
 
-void dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
+bool dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
 	uint64_t now_ms)
 {
 	ns_msg parsed;
@@ -190,22 +195,28 @@ void dns_take(struct dns *dns, const struct dns_question *asked, void *message, 
 		!ns_msg_getflag(parsed, ns_f_qr) || memcmp(message, asked->sent_id, 2) != 0 ||
 		ns_rr_type(question) != asked->type ||
 		strcasecmp(ns_rr_name(question), asked->name) != 0)
-		return;
+		return false;
 	pin_answers(dns, asked, &parsed, now_ms);
-	memcpy(message, asked->id, 2);
+	memcpy(message, asked->message, 2);
 	dns->answer(dns->context, asked->port, message, bytes);
+	return true;
 }
 
+/* What is no answer to it does not end a question: whoever guesses its port could do that. */
 static void receive(struct dns *dns, struct dns_question *asked, uint64_t now_ms)
 {
 	unsigned char message[DNS_MESSAGE_MAX];
-	ssize_t n = recv(asked->fd, message, sizeof(message), MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0)
-		dns_take(dns, asked, message, (size_t)n, now_ms);
-	forget(asked);
+	for (int i = 0; i < RECEIVE_MAX && asked->fd >= 0; i++) {
+		ssize_t n = recv(asked->fd, message, sizeof(message), MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0)
+			answer_empty(dns, asked->port, asked->message, asked->bytes, ns_r_servfail);
+		if (n < 0 || dns_take(dns, asked, message, (size_t)n, now_ms))
+			forget(asked);
+	}
 }
 
 void dns_run(struct dns *dns, uint64_t now_ms)

@@ -14,13 +14,16 @@
 
 #define DNS_PENDING_MAX 64
 #define DNS_MESSAGE_MAX 4096
+#define DNS_QUESTION_MAX 512
 
 struct dns_question {
 	int fd; /* connected to the host's name server; -1: free */
 	uint64_t until_ms;
 	uint16_t port; /* the guest's */
 	uint16_t type;
-	unsigned char id[2], sent_id[2]; /* of the guest's question, and of ours */
+	unsigned char sent_id[2]; /* of our question */
+	unsigned char message[DNS_QUESTION_MAX]; /* the guest's, up to the end of the question */
+	size_t bytes;
 	char name[DF_EGRESS_NAME_MAX + 1];
 };
 
@@ -41,8 +44,8 @@ struct dns {
 void dns_init(struct dns *dns, struct egress *egress);
 /* A message of the guest, from its port. */
 void dns_ask(struct dns *dns, uint16_t port, const void *message, size_t bytes, uint64_t now_ms);
-/* What the host's server says to a question: for the guest, if it is an answer to it. `message` is changed. */
-void dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
+/* What the host's server says to a question: for the guest, if it is an answer to it (true). `message` is changed. */
+bool dns_take(struct dns *dns, const struct dns_question *asked, void *message, size_t bytes,
 	uint64_t now_ms);
 /* Forgets all questions. */
 void dns_reset(struct dns *dns);
