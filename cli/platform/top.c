@@ -40,23 +40,28 @@ static const struct flag top_flags[] = {
 static const struct page page = {"top [FLAGS]",
 	"Shows what functions do now, the busiest first: events and failed ones a second, the\n"
 	"time that half of them (P50) and 99 of 100 (P99) took at most, microVMs and how many are\n"
-	"busy, memory, and how many events wait. Ends with q or Ctrl-C; without a terminal at once.\n",
+	"busy, memory, and how many events wait. Of services, how many run; `dayfly ps` tells more.\n"
+	"Ends with q or Ctrl-C; without a terminal at once.\n",
 	0, 0, WORDS_NONE, NULL};
 
 /* --- printing --- */
 
 static void print_head(const struct top_view *view)
 {
-	char age[UNITS_BYTES], memory[UNITS_BYTES];
+	char age[UNITS_BYTES], memory[UNITS_BYTES], services[64] = "";
 
+	if (view->services)
+		snprintf(services, sizeof(services), " · %llu of %llu service%s running",
+			(unsigned long long)view->services_running,
+			(unsigned long long)view->services, view->services == 1 ? "" : "s");
 	table_line(
 		"dayflyd up %s · %zu function%s · %.0f events/s · %llu of %llu microVMs busy, %s in "
-		"%llu process%s",
+		"%llu process%s%s",
 		units_age(view->uptime_ms, age), view->count, view->count == 1 ? "" : "s",
 		view->total.events_per_s, (unsigned long long)view->total.busy,
 		(unsigned long long)view->total.instances,
 		units_size(view->total.memory_bytes, memory), (unsigned long long)view->processes,
-		view->processes == 1 ? "" : "es");
+		view->processes == 1 ? "" : "es", services);
 	putchar('\n');
 }
 

@@ -24,6 +24,7 @@ struct top_view {
 	double seconds; /* between the samples */
 	struct top_row total; /* of all; name, p50 and p99 are not set */
 	uint64_t uptime_ms, processes;
+	uint64_t services, services_running;
 };
 
 /* Returns 0 or the exit status with *err set. */

@@ -138,6 +138,16 @@ static int compare(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
+static void count_services(const json_t *services, struct top_view *view)
+{
+	const json_t *service;
+	size_t index;
+
+	view->services = json_array_size(services);
+	json_array_foreach(services, index, service) view->services_running +=
+		strcmp(member_text(service, "state"), "running") == 0;
+}
+
 int top_view_make(const struct top_sample *before, const struct top_sample *after,
 	struct top_view *view, struct df_err *err)
 {
@@ -158,6 +168,7 @@ int top_view_make(const struct top_sample *before, const struct top_sample *afte
 		.uptime_ms = until / 1000000,
 		.processes = json_array_size(processes),
 	};
+	count_services(json_object_get(after->processes, "services"), view);
 	if (!view->rows)
 		return df_err_set(err, CLI_FAILED, "out of memory");
 	json_array_foreach(now, index, function)
@@ -193,7 +204,8 @@ json_t *top_view_json(const struct top_view *view)
 				"busy", (json_int_t)row->busy, "memory_bytes",
 				(json_int_t)row->memory_bytes, "queued", (json_int_t)row->queued));
 	}
-	return json_pack("{s:f, s:I, s:I, s:o}", "seconds", view->seconds, "uptime_ms",
-		(json_int_t)view->uptime_ms, "processes", (json_int_t)view->processes, "functions",
-		list);
+	return json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "seconds", view->seconds, "uptime_ms",
+		(json_int_t)view->uptime_ms, "processes", (json_int_t)view->processes, "services",
+		(json_int_t)view->services, "services_running", (json_int_t)view->services_running,
+		"functions", list);
 }
