@@ -67,7 +67,7 @@ static int set_published(void *into, const char *value, struct df_err *err)
 
 const struct flag net_flags[] = {
 	{"--net", "[=RULE]",
-		"a network; RULE opens any, NAME[:PORT], ADDRESS[/BITS][:PORT]; or tap:NAME",
+		"a network; RULE opens any, NAME[:PORT], ADDRESS[/BITS][:PORT]; or tap:DEV",
 		set_net},
 	{"-p", "[ADDR:]PORT:PORT",
 		"publish a port of the guest, on 127.0.0.1 or ADDR; /udp behind it", set_published},
