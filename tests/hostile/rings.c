@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -313,6 +314,39 @@ static struct packet some_packet(void)
 		p.raw[random_next() % (random_next() % 2 ? 40 : p.bytes)] = (uint8_t)random_next();
 	if (random_next() % 8)
 		seal(&p);
+	if (random_next() % 16 == 0)
+		p.bytes = 1 + (uint32_t)random_next() % p.bytes;
+	return p;
+}
+
+/* The same in IPv6, with heads between that one and the rest now and then. */
+static struct packet some_packet6(void)
+{
+	static const uint8_t guest[16] = {DF_NET_PREFIX6, [15] = DF_NET_GUEST6};
+	static const uint8_t to[][16] = {{DF_NET_PREFIX6, [15] = DF_NET_GATEWAY6},
+		{DF_NET_PREFIX6, [15] = DF_NET_GATEWAY6}, {DF_NET_PREFIX6, [15] = DF_NET_GUEST6},
+		{[15] = 1}, {[10] = 0xff, 0xff, 127, 0, 0, 1}, {[10] = 0xff, 0xff, 10, 0, 2, 2},
+		{0xfe, 0x80, [15] = 1}, {0xff, 2, [15] = 1}, {0x20, 1, 0xd, 0xb8, [15] = 1}, {0}};
+	static const uint8_t heads[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT,
+		IPPROTO_DSTOPTS, IPPROTO_NONE, IPPROTO_ICMPV6};
+	struct packet inner = some_packet(), p = {0};
+	size_t head = inner.bytes > sizeof(struct iphdr) ? sizeof(struct iphdr) : inner.bytes;
+	struct ip6_hdr ip = {.ip6_plen = htons((uint16_t)(inner.bytes - head)),
+		.ip6_nxt = inner.ip.protocol,
+		.ip6_hlim = 64};
+
+	ip.ip6_vfc = 0x60;
+	memcpy(&ip.ip6_src, guest, 16);
+	memcpy(&ip.ip6_dst, to[random_next() % (sizeof(to) / sizeof(to[0]))], 16);
+	if (random_next() % 8 == 0)
+		ip.ip6_nxt = heads[random_next() % sizeof(heads)];
+	if (random_next() % 16 == 0)
+		ip.ip6_plen = (uint16_t)random_next();
+	memcpy(p.raw, &ip, sizeof(ip));
+	memcpy(p.raw + sizeof(ip), inner.raw + head, inner.bytes - head);
+	p.bytes = (uint32_t)(sizeof(ip) + inner.bytes - head);
+	if (random_next() % 4 == 0)
+		p.raw[random_next() % sizeof(ip)] = (uint8_t)random_next();
 	if (random_next() % 16 == 0)
 		p.bytes = 1 + (uint32_t)random_next() % p.bytes;
 	return p;
@@ -646,6 +680,17 @@ static void random_packets(void)
 	}
 }
 
+static void random_packets6(void)
+{
+	for (unsigned i = 0; i < 100000; i++) {
+		struct packet p = some_packet6();
+
+		put_packet(&p);
+		if (i % 64 == 0)
+			publish();
+	}
+}
+
 static void noise(void)
 {
 	uint8_t bytes[256];
@@ -774,6 +819,21 @@ static void ping_flood(void)
 
 /* --- connections that are right at first; what comes for all of them fits into the ring, which nobody empties --- */
 
+/* The next packet that has come, from *seen on, which goes on behind it. False: there is none. */
+static bool next_packet(uint32_t *seen, struct packet *p)
+{
+	const uint8_t *from = data(DF_NET_TO_GUEST) + *seen % DF_NET_RING_BYTES;
+	uint32_t bytes;
+
+	if (*seen == __atomic_load_n(&ring(DF_NET_TO_GUEST)->tail, __ATOMIC_SEQ_CST))
+		return false;
+	memcpy(&bytes, from, sizeof(bytes));
+	p->bytes = bytes < 200 ? bytes : 200;
+	memcpy(p->raw, from + HEAD, p->bytes);
+	*seen += (uint32_t)HEAD + ((bytes + 7) & ~7u);
+	return true;
+}
+
 /* What the other side's next number is, from its answer to our SYN; 0: none came. */
 static uint32_t open_connection(uint16_t port)
 {
@@ -783,23 +843,23 @@ static uint32_t open_connection(uint16_t port)
 
 	send_syn(DF_NET_GATEWAY, port, OPEN_PORT);
 	publish();
-	while (now_us() < until) {
-		uint32_t tail = __atomic_load_n(&ring(DF_NET_TO_GUEST)->tail, __ATOMIC_SEQ_CST);
-
-		if (seen == tail)
-			continue;
-		memcpy(&p, data(DF_NET_TO_GUEST) + seen % DF_NET_RING_BYTES, HEAD);
-		memcpy(p.raw, data(DF_NET_TO_GUEST) + seen % DF_NET_RING_BYTES + HEAD, 40);
-		if (p.ip.protocol == IPPROTO_TCP && ntohs(p.tcp.dest) == port && p.tcp.syn)
+	while (now_us() < until)
+		if (next_packet(&seen, &p) && p.ip.protocol == IPPROTO_TCP &&
+			ntohs(p.tcp.dest) == port && p.tcp.syn)
 			return ntohl(p.tcp.seq) + 1;
-		seen += (uint32_t)HEAD + ((ntohs(p.ip.tot_len) + 7u) & ~7u);
-	}
 	return 0;
+}
+
+static uint16_t next_port(void)
+{
+	static uint16_t port = 30000;
+
+	return port++;
 }
 
 static void connection(unsigned segments, unsigned wild)
 {
-	uint16_t port = (uint16_t)(20000 + random_next() % 20000);
+	uint16_t port = next_port();
 	uint32_t ack = open_connection(port), seq = 1001;
 
 	if (!ack)
@@ -848,13 +908,6 @@ static void connections_left(void)
 {
 	for (unsigned i = 0; i < 100; i++)
 		connection(5, UINT32_MAX);
-}
-
-static uint16_t next_port(void)
-{
-	static uint16_t port = 30000;
-
-	return port++;
 }
 
 static void send_part(uint16_t port, uint32_t seq, uint32_t ack, const char *text, uint16_t window)
@@ -914,6 +967,37 @@ static void connection_options(void)
 	}
 }
 
+/* Whoever comes to a published port is answered: with anything. */
+static void published(void)
+{
+	uint64_t until = now_us() + 3000000;
+	uint32_t seen = __atomic_load_n(&ring(DF_NET_TO_GUEST)->tail, __ATOMIC_SEQ_CST);
+
+	publish();
+	while (now_us() < until && seen < DF_NET_RING_BYTES / 2) {
+		struct packet p, answer;
+		uint32_t ack, seq = 5000;
+
+		if (!next_packet(&seen, &p) || p.ip.protocol != IPPROTO_TCP)
+			continue;
+		ack = ntohl(p.tcp.seq) + p.tcp.syn;
+		answer = tcp(ntohl(p.ip.saddr), ntohs(p.tcp.dest), ntohs(p.tcp.source),
+			p.tcp.syn ? TH_SYN | TH_ACK : TH_ACK, p.tcp.syn ? seq : seq + 1, ack);
+		if (random_next() % 4 == 0)
+			answer.raw[33] = (uint8_t)random_next();
+		if (random_next() % 4 == 0)
+			answer.tcp.ack_seq = (uint32_t)random_next();
+		if (random_next() % 8 == 0)
+			answer.tcp.doff = random_next() & 15;
+		if (random_next() % 8 == 0)
+			answer.tcp.window = 0;
+		if (random_next() % 2)
+			answer.ip.tot_len = htons((uint16_t)(answer.bytes += random_next() % 1000));
+		put_packet(&answer);
+		publish();
+	}
+}
+
 /* Packets of many sizes across the ring's end. */
 static void ring_end(void)
 {
@@ -969,6 +1053,7 @@ static const struct attack attacks[] = {
 	{"scribble_packets", scribble_packets, false},
 	{"scribble_between", scribble_between, true},
 	{"random_packets", random_packets, true},
+	{"random_packets6", random_packets6, true},
 	{"noise", noise, true},
 	{"short_packets", short_packets, true},
 	{"large_packets", large_packets, true},
@@ -985,6 +1070,7 @@ static const struct attack attacks[] = {
 	{"connections_hungry", connections_hungry, true},
 	{"connection_holes", connection_holes, true},
 	{"connection_options", connection_options, true},
+	{"published", published, true},
 	{"ring_end", ring_end, true},
 };
 
@@ -1010,6 +1096,8 @@ int main(int argc, char **argv)
 			printf("%s %d\n", attacks[i].name, attacks[i].in_order);
 		else if (!strcmp(attacks[i].name, argv[1])) {
 			seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+			/* Of those who come to a published port some were there before us. */
+			at = __atomic_load_n(&ring(DF_NET_TO_HOST)->tail, __ATOMIC_SEQ_CST);
 			attacks[i].run();
 			if (attacks[i].in_order) {
 				taken();
