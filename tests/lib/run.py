@@ -38,6 +38,7 @@ SUITES = [
     ("function-network", "e2e/function-network", 300),
     ("network-programs", "e2e/network-programs", 200),
     ("network-tap", "e2e/network-tap", 200),
+    ("network-hostile", "e2e/network-hostile", 200),
     ("packets", "e2e/packets", 200),
     ("platform", "e2e/platform", 300),
     ("deploys", "e2e/deploys", 200),
