@@ -23,6 +23,7 @@ import time
 from suite import BUILD, DAYFLY_ENV, end, start
 
 GUEST, GATEWAY = "10.0.2.15", "10.0.2.2"
+GUEST6, GATEWAY6 = "fd44:6179:666c::15", "fd44:6179:666c::2"
 RING_BYTES, HEAD, SKIP, DEVICE_BYTES = 1 << 20, 8, 0xffffffff, 4 << 20
 ICMP, TCP, UDP = 1, 6, 17
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
@@ -91,6 +92,12 @@ def ip(protocol, payload, *, src=GATEWAY, dst=GUEST, version=4, options=b"", hea
     return header(checksum(header(0)) if check is None else check) + payload
 
 
+def ip6(protocol, payload, *, src=GATEWAY6, dst=GUEST6, length=None, version=6, hops=64):
+    length = len(payload) if length is None else length
+    return (struct.pack(">IHBB", version << 28, length, protocol, hops) + socket.inet_pton(socket.AF_INET6, src) +
+            socket.inet_pton(socket.AF_INET6, dst) + payload)
+
+
 def pseudo(src, dst, protocol, length):
     return socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack(">HH", protocol, length)
 
@@ -112,9 +119,14 @@ class Packet:
 
     def __init__(self, raw):
         self.raw = raw
-        head = (raw[0] & 15) * 4
-        total, self.fragment, self.protocol = struct.unpack(">2xH2xHxB", raw[:10])
-        self.src, self.dst = socket.inet_ntoa(raw[12:16]), socket.inet_ntoa(raw[16:20])
+        if raw[0] >> 4 == 4:
+            head = (raw[0] & 15) * 4
+            total, self.protocol = struct.unpack(">2xH5xB", raw[:10])
+            self.src, self.dst = socket.inet_ntoa(raw[12:16]), socket.inet_ntoa(raw[16:20])
+        else:
+            head = 40
+            total, self.protocol = 40 + struct.unpack(">H", raw[4:6])[0], raw[6]
+            self.src, self.dst = (socket.inet_ntop(socket.AF_INET6, raw[at:at + 16]) for at in (8, 24))
         self.payload = raw[head:total]
         self.sport = self.dport = None
         if self.protocol in (TCP, UDP):
