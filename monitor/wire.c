@@ -167,7 +167,6 @@ void wire_wait(const struct wire *w)
 	while (n > 0 || (n < 0 && errno == EINTR)) {
 		n = poll(fds, 2, -1);
 		if (n > 0 && fds[1].revents) {
-			fprintf(stderr, "dayfly-monitor: the network has ended (dayfly-net)\n");
 			return;
 		}
 		if (n > 0 && fds[0].revents)

@@ -125,6 +125,17 @@ struct process *process_start(struct function *function, struct df_monitor *moni
 	return process;
 }
 
+/* Its monitor ends with it. */
+static bool net_has_ended(const struct process *process)
+{
+	int heard = process->net.pid < 0 ? 0 : df_net_heard(&process->net);
+
+	/* That it was ready lies before the end. */
+	if (heard > 0)
+		heard = df_net_heard(&process->net);
+	return heard < 0;
+}
+
 void process_explain(struct process *process, char *text, size_t size, bool *refused)
 {
 	struct df_ready ready;
@@ -138,7 +149,10 @@ void process_explain(struct process *process, char *text, size_t size, bool *ref
 		*refused = ready.error != 0;
 		break;
 	}
-	snprintf(text, size, "%s", err.code ? err.text : "the monitor talks too much");
+	if (!*refused && net_has_ended(process))
+		snprintf(text, size, "its network (dayfly-net) has ended");
+	else
+		snprintf(text, size, "%s", err.code ? err.text : "the monitor talks too much");
 }
 
 void process_end(struct process *process)
