@@ -397,9 +397,8 @@ static int deploy_described(const struct deploy_options *how, struct program_opt
 		: *words           ? from_words(how, options, words, &m, err)
 				   : from_file(how, &m, err);
 
-	if (!status && m.mode == MANIFEST_SERVICE && (how->timeout_ms || how->concurrency))
-		status = df_err_set(err, CLI_FAILED,
-			"--timeout and --concurrency are for functions; %s is a service", m.name);
+	if (!status)
+		status = check_service_flags(&m, how->timeout_ms, how->concurrency, err);
 	m.timeout_ms = how->timeout_ms ? how->timeout_ms : m.timeout_ms;
 	m.concurrency = how->concurrency ? how->concurrency : m.concurrency;
 	if (!status)

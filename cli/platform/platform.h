@@ -91,6 +91,10 @@ int deploy_manifest(const struct manifest *m, json_t **function, struct df_err *
 /* Prints how a service is, and where it listens: what the daemon answers to its deployment, or start (services.c). */
 void print_service(const json_t *function);
 
+/* Flags of a deployment that only functions take (0: not given). Returns 0, or the exit status with *err set. */
+int check_service_flags(const struct manifest *m, uint64_t timeout_ms, uint64_t concurrency,
+	struct df_err *err) __attribute__((warn_unused_result));
+
 /* Is it one? `function` is as the daemon shows it. */
 bool is_service(const json_t *function);
 

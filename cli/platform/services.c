@@ -32,6 +32,15 @@ static void add_port(struct df_str *text, const char *published)
 		df_ip_text(&p.address, p.host_port, address), p.udp ? "/udp" : "", p.guest_port);
 }
 
+int check_service_flags(const struct manifest *m, uint64_t timeout_ms, uint64_t concurrency,
+	struct df_err *err)
+{
+	if (m->mode == MANIFEST_SERVICE && (timeout_ms || concurrency))
+		return df_err_set(err, CLI_FAILED,
+			"--timeout and --concurrency are for functions; %s is a service", m->name);
+	return 0;
+}
+
 void print_service(const json_t *function)
 {
 	const json_t *service = json_object_get(function, "service"), *port;

@@ -122,6 +122,8 @@ int stored_prepare(const struct stored_deployment *wanted, struct kept *kept, js
 	kept->image = image;
 	if (!status)
 		status = read_manifest(kept, &m, err);
+	if (!status)
+		status = check_service_flags(&m, wanted->timeout_ms, wanted->concurrency, err);
 	if (!status) {
 		*name = strdup(wanted->name ? wanted->name : m.name);
 		*json = make_json(wanted, kept, &m);

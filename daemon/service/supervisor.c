@@ -258,13 +258,17 @@ static void drain(struct service *s)
 
 static void tell_end(struct service *s, int status, uint64_t now_ns)
 {
-	char how[64], after[32];
+	char how[96], after[32];
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 
 	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "it was ended by signal %d (%s)", WTERMSIG(status),
 			strsignal(WTERMSIG(status)));
+	else if (code > 128 && code <= 128 + SIGSYS)
+		snprintf(how, sizeof(how), "it ended with exit status %d, as of signal %d (%s)",
+			code, code - 128, strsignal(code - 128));
 	else
-		snprintf(how, sizeof(how), "it ended with exit status %d", WEXITSTATUS(status));
+		snprintf(how, sizeof(how), "it ended with exit status %d", code);
 	if (now_ns - s->started_ns < 10000 * MS)
 		snprintf(after, sizeof(after), "%.0f ms", (double)(now_ns - s->started_ns) / 1e6);
 	else
