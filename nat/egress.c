@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
 #include <string.h>
 #include <strings.h>
 
@@ -24,36 +23,6 @@ int egress_add(struct egress *egress, const char *text, struct df_err *err)
 		return df_err_set(err, why.code, "--net: %s", why.text);
 	egress->rule_count++;
 	return 0;
-}
-
-static int add_own(struct egress *egress, const struct sockaddr *name)
-{
-	struct in6_addr *own = &egress->own[egress->own_count];
-
-	if (!name || (name->sa_family != AF_INET && name->sa_family != AF_INET6))
-		return 0;
-	if (egress->own_count == EGRESS_OWN_MAX)
-		return -E2BIG;
-	if (name->sa_family == AF_INET)
-		*own = df_ip_v4(ntohl(((const struct sockaddr_in *)(const void *)name)
-					      ->sin_addr.s_addr));
-	else
-		*own = ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr;
-	egress->own_count++;
-	return 0;
-}
-
-int egress_find_own(struct egress *egress)
-{
-	struct ifaddrs *all;
-	int error = 0;
-
-	if (getifaddrs(&all) < 0)
-		return -errno;
-	for (struct ifaddrs *at = all; at && error == 0; at = at->ifa_next)
-		error = add_own(egress, at->ifa_addr);
-	freeifaddrs(all);
-	return error;
 }
 
 static bool same_name(const char *a, const char *b)
@@ -119,14 +88,6 @@ void egress_reset(struct egress *egress)
 	memset(egress->pin, 0, sizeof(egress->pin));
 }
 
-static bool is_own(const struct egress *egress, const struct in6_addr *address)
-{
-	for (unsigned int i = 0; i < egress->own_count; i++)
-		if (same_address(&egress->own[i], address))
-			return true;
-	return false;
-}
-
 #define V4(a, b, c, d)                                               \
 	{                                                            \
 		.s6_addr = { [10] = 0xff, 0xff, (a), (b), (c), (d) } \
@@ -174,7 +135,7 @@ static bool is_special(const struct egress *egress, const struct in6_addr *addre
 	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
 		if (df_ip_in(address, &special[i].network, special[i].bits))
 			return true;
-	return is_own(egress, address);
+	return egress->own && own_has(egress->own, address);
 }
 
 static bool pinned(const struct egress *egress, const struct df_egress_rule *rule,

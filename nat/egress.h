@@ -12,9 +12,9 @@
 #define NAT_EGRESS_H
 
 #include "host/egress_rule.h"
+#include "nat/own.h"
 
 #define EGRESS_PINS_MAX 256
-#define EGRESS_OWN_MAX 1024
 
 /* An address that the name server gave for the name of a rule. */
 struct egress_pin {
@@ -27,16 +27,12 @@ struct egress {
 	struct df_egress_rule rule[DF_EGRESS_RULES_MAX];
 	unsigned int rule_count;
 	struct egress_pin pin[EGRESS_PINS_MAX];
-	struct in6_addr own[EGRESS_OWN_MAX]; /* the host's addresses */
-	unsigned int own_count;
+	const struct own *own; /* the host's addresses; NULL: it has none */
 };
 
 /* Adds a rule. -EINVAL with *err set: it is none. */
 int egress_add(struct egress *egress, const char *text, struct df_err *err)
 	__attribute__((warn_unused_result));
-
-/* Looks up the host's own addresses. 0 or -errno; -E2BIG: it has more than EGRESS_OWN_MAX. */
-int egress_find_own(struct egress *egress) __attribute__((warn_unused_result));
 
 /* May this name be asked for? */
 bool egress_allows_name(const struct egress *egress, const char *name);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nat/egress.h"
 
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -113,7 +116,8 @@ static void addresses_as_text(void **state)
 
 static void any_is_not_the_host(void **state)
 {
-	struct egress e = {.own = {ip("10.0.0.5"), ip("2001:db8::5")}, .own_count = 2};
+	const struct own own = {.address = {ip("10.0.0.5"), ip("2001:db8::5")}, .count = 2};
+	struct egress e = {.own = &own};
 	static const char *const closed[] = {"127.0.0.1", "10.0.2.2", "10.0.2.3", "169.254.169.254",
 		"10.0.0.5", "224.0.0.1", "255.255.255.255", "0.0.0.0", "::", "::1", "::127.0.0.1",
 		"fe80::1", "febf::1", "ff02::1", "2001:db8::5", "fd44:6179:666c::2",
@@ -132,6 +136,82 @@ static void any_is_not_the_host(void **state)
 	add(&e, "10.0.2.2:5432");
 	assert_true(allows(&e, "10.0.2.2", 5432, 0));
 	assert_false(allows(&e, "10.0.2.2", 22, 0));
+}
+
+/* A message of netlink about an address, with up to two attributes. Returns its bytes. */
+static size_t message(void *to, uint16_t type, uint8_t family, uint16_t first, const char *one,
+	uint16_t second, const char *other)
+{
+	const unsigned int bytes = family == AF_INET ? 4 : 16;
+	const uint16_t types[] = {first, second};
+	const char *const texts[] = {one, other};
+	struct nlmsghdr *m = to;
+	struct ifaddrmsg *about = NLMSG_DATA(m);
+
+	memset(to, 0, 128);
+	m->nlmsg_type = type;
+	m->nlmsg_len = NLMSG_LENGTH(sizeof(*about));
+	about->ifa_family = family;
+	for (int i = 0; i < 2; i++) {
+		struct rtattr *a = (void *)((char *)to + m->nlmsg_len);
+		struct in6_addr in;
+
+		if (!texts[i])
+			continue;
+		in = ip(texts[i]);
+		a->rta_type = types[i];
+		a->rta_len = (uint16_t)RTA_LENGTH(bytes);
+		memcpy(RTA_DATA(a), &in.s6_addr[16 - bytes], bytes);
+		m->nlmsg_len += RTA_SPACE(bytes);
+	}
+	return m->nlmsg_len;
+}
+
+static void own_addresses_come_and_go(void **state)
+{
+	_Alignas(struct nlmsghdr) char m[128];
+	static struct own own;
+	struct egress e = {.own = &own};
+
+	(void)state;
+	add(&e, "any");
+	assert_int_equal(own_take(&own, m,
+				 message(m, RTM_NEWADDR, AF_INET6, IFA_ADDRESS, "2001:db8::7", 0,
+					 NULL)),
+		0);
+	assert_int_equal(own_take(&own, m,
+				 message(m, RTM_NEWADDR, AF_INET, IFA_ADDRESS, "192.0.2.1",
+					 IFA_LOCAL, "192.0.2.7")),
+		0);
+	assert_int_equal(own_take(&own, m,
+				 message(m, RTM_NEWADDR, AF_INET, IFA_LOCAL, "192.0.2.9",
+					 IFA_ADDRESS, "192.0.2.8")),
+		0);
+	assert_int_equal(own.count, 3);
+	assert_false(allows(&e, "2001:db8::7", 80, 0));
+	assert_false(allows(&e, "192.0.2.7", 80, 0));
+	assert_false(allows(&e, "192.0.2.9", 80, 0));
+	assert_true(allows(&e, "192.0.2.1", 80, 0));
+	assert_true(allows(&e, "192.0.2.8", 80, 0));
+	assert_int_equal(own_take(&own, m,
+				 message(m, RTM_DELADDR, AF_INET6, IFA_ADDRESS, "2001:db8::7", 0,
+					 NULL)),
+		0);
+	assert_true(allows(&e, "2001:db8::7", 80, 0));
+	assert_int_equal(own_take(&own, m, message(m, NLMSG_DONE, AF_INET, 0, NULL, 0, NULL)), 1);
+	assert_int_equal(own_take(&own, m, message(m, NLMSG_ERROR, AF_INET, 0, NULL, 0, NULL)), -5);
+	/* A message that says it is longer than it is, and one that is cut off. */
+	assert_int_equal(own_take(&own, m,
+				 message(m, RTM_NEWADDR, AF_INET, IFA_LOCAL, "192.0.2.3", 0, NULL) -
+					 4),
+		0);
+	assert_int_equal(own.count, 2);
+	own.unknown = true;
+	assert_false(allows(&e, "203.0.113.1", 80, 0));
+	own.count = OWN_MAX;
+	assert_int_equal(own_take(&own, m,
+				 message(m, RTM_NEWADDR, AF_INET, IFA_LOCAL, "192.0.2.3", 0, NULL)),
+		-7);
 }
 
 static void names_are_pinned(void **state)
@@ -195,6 +275,7 @@ int main(void)
 		cmocka_unit_test(families_are_apart),
 		cmocka_unit_test(addresses_as_text),
 		cmocka_unit_test(any_is_not_the_host),
+		cmocka_unit_test(own_addresses_come_and_go),
 		cmocka_unit_test(names_are_pinned),
 		cmocka_unit_test(wrong_rules),
 	};

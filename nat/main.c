@@ -46,6 +46,7 @@ struct nat {
 	unsigned int guests;
 	/* For all of them. */
 	struct egress egress;
+	struct own own;
 	struct df_publish published[DF_PUBLISH_MAX];
 	unsigned int published_count;
 	const char *program;
@@ -255,10 +256,11 @@ static int set_up(struct nat *nat, int argc, char **argv, struct df_err *err)
 
 	if (error == 0 && nat->has_tap)
 		return set_up_tap(nat, err);
-	if (error == 0 && egress_find_own(&nat->egress) < 0)
-		error = df_err_set(err, -EIO, "the host's addresses cannot be listed");
 	if (error == 0)
 		error = set_up_loop(nat, err);
+	if (error == 0)
+		error = own_watch(&nat->own, err);
+	nat->egress.own = &nat->own;
 	for (unsigned int i = 0; i < nat->guests && error == 0; i++)
 		error = set_up_guest(nat, &nat->guest[i], err);
 	return error ? error : jail_enter(JAIL_SOCKETS, err);
