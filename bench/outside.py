@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers with a published port, `dayfly run -p`, beside the same servers on Linux, in a network namespace behind slirp4netns; and on a
+"""Servers with a published port, `dayfly run -p`, beside the same servers on Linux, in a network namespace behind slirp4netns, and behind pasta; and on a
 TAP device, `dayfly run --net=tap:NAME`, beside the same behind a veth pair.
 
 Clients are on this machine, as ordinary programs; the benchmarks use free ports of its loopback and leave nothing.
@@ -19,11 +19,16 @@ from measure import Failed, dayfly, in_turn, output, scratch, tool
 ADDRESS = "127.0.0.1"
 FIGURE = r"[0-9.]+"
 
-NGINX = """daemon off; master_process off; pid /tmp/bench-nginx.pid; error_log stderr crit;
+# Its folders are its user's alone: who runs it is another one behind pasta.
+NGINX = """user root; daemon off; master_process off; pid /tmp/%(own)s.pid; error_log stderr crit;
 events { worker_connections 512; }
-http { access_log off; client_body_temp_path /tmp/bench-a; proxy_temp_path /tmp/bench-b; fastcgi_temp_path /tmp/bench-c;
- uwsgi_temp_path /tmp/bench-d; scgi_temp_path /tmp/bench-e; server { listen %d; root %s; } }
+http { access_log off; client_body_temp_path /tmp/%(own)s-a; proxy_temp_path /tmp/%(own)s-b; fastcgi_temp_path /tmp/%(own)s-c;
+ uwsgi_temp_path /tmp/%(own)s-d; scgi_temp_path /tmp/%(own)s-e; server { listen %(port)d; root %(root)s; } }
 """
+
+# pasta will not be root, and TAP devices may be root's alone: then it gets a device file of its own, in a mount namespace of its own.
+PASTA_OF_ROOT = """mount -t tmpfs none /mnt && mknod -m 666 /mnt/tun c 10 200 && mount --bind /mnt/tun /dev/net/tun &&
+exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@" """
 
 
 def free_port():
@@ -90,6 +95,26 @@ def namespace(command, guest_port):
             yield port
 
 
+@contextlib.contextmanager
+def behind_pasta(command, guest_port):
+    """The same behind pasta."""
+    port = free_port()
+    pasta = [tool("pasta"), "--config-net", "-f", "-q", "-l", scratch("pasta.log", b""), "-t", f"{port}:{guest_port}", "--", *command]
+    if os.geteuid() == 0:
+        os.chmod(pasta[5], 0o666)
+        pasta = ["unshare", "--mount", "sh", "-c", PASTA_OF_ROOT, "sh", *pasta]
+    with process(pasta):
+        yield port
+
+
+# What `dayfly run` is compared with: what follows the row's name, what it is called, how it is started, the goal.
+BESIDE = (("", "slirp4netns", namespace, ("least", 1.0)), (".pasta", "pasta", behind_pasta, None))
+
+
+def nginx_file(name, port, root):
+    return scratch(f"{name}.conf", (NGINX % {"own": f"bench-{name}", "port": port, "root": root}).encode())
+
+
 def figure(pattern, command):
     found = re.search(pattern, output(command).stdout)
     if not found:
@@ -108,15 +133,16 @@ def nginx_rate():
         return lambda: figure(rf"Requests/sec: +({FIGURE})",
                               [tool("wrk"), "-t1", "-c50", "-d2", f"http://{ADDRESS}:{at}/1k"])
 
-    inside = scratch("outside.conf", (NGINX % (port, "/srv")).encode())
-    outside = scratch("outside-linux.conf", (NGINX % (port, root)).encode())
-    with guest(["--file", f"{inside}:/etc/nginx.conf", "--file", f"{page}:/srv/1k"],
-               [tool("nginx"), "-c", "/etc/nginx.conf"], port) as one, \
-            namespace([tool("nginx"), "-c", outside], port) as other:
-        wait_for("nginx in a guest", ready(one))
-        wait_for("nginx on Linux", ready(other))
-        ours, linux = in_turn(3, rate(one), rate(other))
-    yield "net.nginx_rate", ours, "1/s", "nginx behind slirp4netns", linux, ("least", 1.0)
+    inside = nginx_file("guest", port, "/srv")
+    for suffix, label, beside, goal in BESIDE:
+        outside = nginx_file(label, port, root)
+        with guest(["--file", f"{inside}:/etc/nginx.conf", "--file", f"{page}:/srv/1k"],
+                   [tool("nginx"), "-c", "/etc/nginx.conf"], port) as one, \
+                beside([tool("nginx"), "-c", outside], port) as other:
+            wait_for("nginx in a guest", ready(one))
+            wait_for(f"nginx behind {label}", ready(other))
+            ours, linux = in_turn(3, rate(one), rate(other))
+        yield "net.nginx_rate" + suffix, ours, "1/s", f"nginx behind {label}", linux, goal
 
 
 def redis_set():
@@ -130,11 +156,12 @@ def redis_set():
         return lambda: figure(rf"({FIGURE}) requests per second", [tool("redis-benchmark"), "-h", ADDRESS, "-p", str(at), "-q",
                                                                    "-t", "set", "-n", "200000", "-P", "16"])
 
-    with guest([], command, port) as one, namespace(command, port) as other:
-        wait_for("redis in a guest", ready(one))
-        wait_for("redis on Linux", ready(other))
-        ours, linux = in_turn(3, rate(one), rate(other))
-    yield "net.redis_set", ours, "1/s", "redis behind slirp4netns", linux, ("least", 1.0)
+    for suffix, label, beside, goal in BESIDE:
+        with guest([], command, port) as one, beside(command, port) as other:
+            wait_for("redis in a guest", ready(one))
+            wait_for(f"redis behind {label}", ready(other))
+            ours, linux = in_turn(3, rate(one), rate(other))
+        yield "net.redis_set" + suffix, ours, "1/s", f"redis behind {label}", linux, goal
 
 
 def iperf(enter, host, port, *flags):
@@ -159,12 +186,11 @@ def iperf(enter, host, port, *flags):
 def bulk():
     port = 5299
     command = [tool("iperf3"), "-s", "-p", str(port)]
-
-    with guest([], command, port) as one, namespace(command, port) as other:
-        ours, linux = in_turn(3, iperf([], ADDRESS, one), iperf([], ADDRESS, other))
-        yield "net.bulk.in", ours, "MiB/s", "iperf3 behind slirp4netns", linux, ("least", 1.0)
-        ours, linux = in_turn(3, iperf([], ADDRESS, one, "-R"), iperf([], ADDRESS, other, "-R"))
-        yield "net.bulk.out", ours, "MiB/s", "iperf3 behind slirp4netns", linux, ("least", 1.0)
+    for suffix, label, beside, goal in BESIDE:
+        with guest([], command, port) as one, beside(command, port) as other:
+            for way, flags in (("in", []), ("out", ["-R"])):
+                ours, linux = in_turn(3, iperf([], ADDRESS, one, *flags), iperf([], ADDRESS, other, *flags))
+                yield f"net.bulk.{way}{suffix}", ours, "MiB/s", f"iperf3 behind {label}", linux, goal
 
 
 # --- a TAP device, beside a pair of veth devices ---
@@ -202,8 +228,8 @@ def on_tap(here, flags, command):
 
 def tap_rate():
     page = scratch("1k", b"x" * 1024)
-    inside = scratch("tap.conf", (NGINX % (80, "/srv")).encode())
-    outside = scratch("tap-linux.conf", (NGINX % (80, os.path.dirname(page))).encode())
+    inside = nginx_file("tap", 80, "/srv")
+    outside = nginx_file("veth", 80, os.path.dirname(page))
 
     with devices() as (here, there):
         def ready(host):
