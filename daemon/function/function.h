@@ -170,8 +170,8 @@ struct function {
 	char wait_point[16]; /* "stdio", "sdk", "http", "entry" */
 	unsigned int
 		boot_status; /* "entry": how the program ended when it ran once, before it was frozen; forgotten with the process */
-	uint64_t modified_ms; /* since 1970 */
 	bool reused; /* its snapshot was there already, as another revision's; not kept over a restart */
+	uint64_t modified_ms; /* since 1970 */
 	struct tally *tally;
 
 	unsigned int references; /* atomic */

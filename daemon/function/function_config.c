@@ -128,14 +128,17 @@ static int read_list(const char *key, const json_t *value, char ***into, struct 
 
 	free_list(*into);
 	*into = calloc(count + 1, sizeof(**into));
+	if (!*into) {
+		df_err_set(err, -ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < count; i++) {
-		int error = *into ? read_text(key, json_array_get(value, i), &(*into)[i], err)
-				  : -ENOMEM;
+		int error = read_text(key, json_array_get(value, i), &(*into)[i], err);
 
 		if (error)
 			return error;
 	}
-	return *into ? 0 : df_err_set(err, -ENOMEM, "out of memory");
+	return 0;
 }
 
 static int read_command(const json_t *value, char ***into, struct df_err *err)
