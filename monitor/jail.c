@@ -25,6 +25,7 @@
 #define NOBODY 65534
 #define KEEP_BITS 64
 #define ASIDE (JAIL_FD_LIFE + 1) /* descriptors from here on have no meaning */
+#define LAST_ASIDE (ASIDE + 6) /* as many as struct jail_descriptors has */
 
 /* The interfaces of <linux/mount.h> and <linux/landlock.h> that are used here: C libraries' headers and
  * Linux's do not mix, or are older than what the running Linux offers. */
@@ -77,6 +78,17 @@ static int close_others(uint64_t keep)
 	return r ? r : close_descriptors(from, ~0u);
 }
 
+/* As many as are allowed; a shell's limit may be lower than the numbers below. Less is an error when they are used. */
+static void raise_descriptors(void)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) || now.rlim_cur > LAST_ASIDE)
+		return;
+	now.rlim_cur = now.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &now);
+}
+
 /* Puts them where the filters know them, and closes all others but the standard streams. */
 static int place(struct jail_descriptors *d, struct df_err *err)
 {
@@ -90,13 +102,17 @@ static int place(struct jail_descriptors *d, struct df_err *err)
 	unsigned from = STDERR_FILENO + 1;
 	int aside[sizeof(moves) / sizeof(moves[0])], r = 0;
 
+	_Static_assert(sizeof(moves) / sizeof(moves[0]) == LAST_ASIDE - ASIDE + 1,
+		"raise_descriptors()");
+
+	raise_descriptors();
 	/* In two steps: where one goes there may be another. */
 	for (size_t i = 0; i < count; i++) {
 		aside[i] = *moves[i].fd < 0 ? -1 : fcntl(*moves[i].fd, F_DUPFD, ASIDE);
 		if (*moves[i].fd >= 0 && aside[i] < 0)
 			return df_err_set(err, -errno,
 				"can not enter the jail: %s; it takes descriptors up to %d (ulimit -n)",
-				df_errno_text(errno), ASIDE + (int)count - 1);
+				df_errno_text(errno), LAST_ASIDE);
 	}
 	for (size_t i = 0; i < count && !r; i++) {
 		if (aside[i] < 0)

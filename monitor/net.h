@@ -23,7 +23,7 @@ struct net {
 	struct df_net_host *host; /* in it */
 	uint32_t phase; /* host->phase, which is ours alone */
 	bool settling; /* dayfly-net was told that the event is over */
-	int life_fd; /* `run`: dayfly-net ends when this is closed */
+	int life_fd; /* `run`: dayfly-net ends when this is closed; -1: somebody else sees to that */
 };
 
 struct vm;

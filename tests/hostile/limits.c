@@ -4,6 +4,7 @@
  * everything else must end in an error of the call, as a Linux program would see it.
  */
 #include "attack.h"
+#include "guest.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -86,6 +87,15 @@ static void deaf(void)
 		signal(i, SIG_IGN);
 	signal(SIGUSR1, spin_in_handler);
 	raise(SIGUSR1);
+}
+
+/* No tick is sent while the kernel has not taken the last one: nothing comes to this guest any more. */
+static void no_ticks(void)
+{
+	if (write(1, "spinning\n", 9) != 9)
+		exit(98);
+	request_page()->tick_pending = 1;
+	spin();
 }
 
 static void write_for_ever(void)
@@ -401,9 +411,9 @@ static void close_all_fault(void)
 	}
 const struct attack attacks_limits[] = {ROW(spin), ROW(spin_calls), ROW(spin_faults),
 	ROW(spin_hypercalls), ROW(spin_bad_calls), ROW(sleep_for_ever), ROW(spin_threads),
-	ROW(deaf), ROW(write_for_ever), ROW(memory_touched), ROW(memory_malloc), ROW(memory_brk),
-	ROW(memory_reserved), ROW(mappings), ROW(mappings_scattered), ROW(protections),
-	ROW(recursion), ROW(one_huge_frame), ROW(heap_pipes), ROW(heap_full_pipes),
-	ROW(heap_eventfds), ROW(heap_timerfds), ROW(heap_epolls), ROW(heap_dups), ROW(heap_threads),
-	ROW(heap_timers), ROW(heap_signals), ROW(thread_churn), ROW(pipe_churn), ROW(close_all),
-	ROW(close_all_fault), {NULL, NULL}};
+	ROW(deaf), ROW(no_ticks), ROW(write_for_ever), ROW(memory_touched), ROW(memory_malloc),
+	ROW(memory_brk), ROW(memory_reserved), ROW(mappings), ROW(mappings_scattered),
+	ROW(protections), ROW(recursion), ROW(one_huge_frame), ROW(heap_pipes),
+	ROW(heap_full_pipes), ROW(heap_eventfds), ROW(heap_timerfds), ROW(heap_epolls),
+	ROW(heap_dups), ROW(heap_threads), ROW(heap_timers), ROW(heap_signals), ROW(thread_churn),
+	ROW(pipe_churn), ROW(close_all), ROW(close_all_fault), {NULL, NULL}};

@@ -282,6 +282,12 @@ static void few_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64});
 }
 
+/* As `ulimit -S -n 64` leaves it. */
+static void few_unless_asked(void)
+{
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 1024});
+}
+
 static bool put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -360,5 +366,6 @@ void test_outside(void)
 	test_enter(JAIL_RUN, "network_socket", network_socket, "not the client's Unix socket");
 	test_enter(JAIL_RUN, "no_stdin", no_stdin, "descriptor 0, a standard stream, is not open");
 	test_enter(JAIL_RUN, "no_user_namespaces", no_user_namespaces, LIVED);
+	test_enter(JAIL_RUN, "few_unless_asked", few_unless_asked, LIVED);
 	test_enter(JAIL_RUN, "few_descriptors", few_descriptors, "ulimit -n");
 }
