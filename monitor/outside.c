@@ -172,19 +172,19 @@ static bool backtrace(int socket, const char *kind, const char *file)
 
 /* --- Files that are missing --- */
 
-static bool name_missing(const char *path)
+/* The monitor must not learn whether it is there. */
+static void name_missing(const char *path)
 {
 	char line[2 * OUTSIDE_PATH_MAX + 128];
 
 	if (access(path, F_OK))
-		return false;
+		return;
 	snprintf(line, sizeof(line),
 		"dayfly: the program looked for %s, which is not in its root file system;"
 		" add it with --file %s\n",
 		path, path);
 	report_clean(line);
 	fputs(line, stderr);
-	return true;
 }
 
 /* --- The process --- */
@@ -218,7 +218,7 @@ static void serve(const struct options *o, int socket)
 			return;
 		request[n] = 0;
 		if (what == OUTSIDE_MISSING)
-			shown = name_missing(request + 1);
+			name_missing(request + 1);
 		else if (what == OUTSIDE_PROGRAM)
 			shown = backtrace(socket, o->raw_root ? BACKTRACE_RAW : BACKTRACE_IMAGE,
 				o->root);

@@ -6,7 +6,7 @@
  *
  *   monitor  OUTSIDE_MISSING and a path: is that file on the host? Then the user is told how to add it
  *   monitor  OUTSIDE_PROGRAM or OUTSIDE_KERNEL: a backtrace. From here on the other end is the helper's (backtrace/wire.h)
- *   outside  one byte: done; 1 if something was printed
+ *   outside  one byte: done; 1 behind a backtrace that has lines
  *   monitor  OUTSIDE_END: the guest has ended
  *
  * It ends with the monitor, and after a backtrace. OUTSIDE_END lets it end while the monitor still takes its guest apart.
