@@ -89,6 +89,16 @@ static void verify_windows(struct instance *i)
 			leak(i, region_name[MEMORY_OUT], page);
 }
 
+static uint64_t first_difference(const void *one, const void *other)
+{
+	const uint8_t *a = one, *b = other;
+	uint64_t at = 0;
+
+	while (a[at] == b[at])
+		at++;
+	return at;
+}
+
 /* Made by each guest after each thaw, just before the program goes on. */
 static int thawed(struct vm *vm)
 {
@@ -114,7 +124,7 @@ static int thawed(struct vm *vm)
 		return 0;
 	}
 	if (memcmp(&v->xsave, &now.xsave, sizeof(now.xsave)))
-		leak(i, "vector state", 0);
+		leak(i, "vector state, byte", first_difference(&v->xsave, &now.xsave));
 	if (memcmp(&v->debug, &now.debug, sizeof(now.debug)))
 		leak(i, "debug registers", 0);
 	if (v->fs != now.fs || v->gs != now.gs)

@@ -92,9 +92,10 @@ static void deaf(void)
 /* No tick is sent while the kernel has not taken the last one: nothing comes to this guest any more. */
 static void no_ticks(void)
 {
+	/* First: a signal may follow the word at once. */
+	request_page()->tick_pending = 1;
 	if (write(1, "spinning\n", 9) != 9)
 		exit(98);
-	request_page()->tick_pending = 1;
 	spin();
 }
 
