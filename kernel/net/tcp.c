@@ -291,9 +291,11 @@ static int64_t send(struct socket *s, struct message *m)
 	if (done) {
 		tcp_output(t->pcb);
 		stack_run();
-	} else if (!r && m->bytes) {
+	} else if (!r && m->bytes && (t->pcb->unsent || t->pcb->unacked)) {
 		t->no_space = true;
 		r = -EAGAIN;
+	} else if (!r && m->bytes) {
+		r = -ENOBUFS; /* others have the memory, and nothing of ours is under way that would wake us */
 	}
 	return done ? done : r;
 }
