@@ -157,4 +157,7 @@ void tap_run(struct tap *tap)
 			return;
 		}
 	}
+	/* What the guest had sent when it ended goes on its way; its ring is not filled any more. */
+	while (take_from_guest(tap))
+		;
 }
