@@ -25,7 +25,7 @@ struct conn {
 	bool is_busy;
 
 	/* From host to guest: a ring, in which the guest has acknowledged what lies before `acked`. Counts of bytes. */
-	uint8_t *buffer;
+	uint8_t *buffer; /* while there is something in it */
 	uint64_t acked, written, filled;
 	bool readable; /* there may be more to read */
 	bool ending; /* the host has said that it ends */

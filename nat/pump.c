@@ -67,7 +67,7 @@ void pump_to_guest(struct conn *conn)
 {
 	uint64_t most = conn->filled + READ_MAX;
 
-	if (!conn->buffer && !(conn->buffer = malloc(BUFFER_BYTES))) {
+	if (conn->readable && !conn->buffer && !(conn->buffer = malloc(BUFFER_BYTES))) {
 		conn_abort(conn);
 		return;
 	}
@@ -82,6 +82,11 @@ void pump_to_guest(struct conn *conn)
 		(void)tcp_shutdown(conn->pcb, 0, 1); /* without memory it tries again itself */
 	}
 	(void)tcp_output(conn->pcb);
+	/* Most connections wait most of the time. */
+	if (conn->acked == conn->filled) {
+		free(conn->buffer);
+		conn->buffer = NULL;
+	}
 }
 
 /* --- from guest to host --- */

@@ -39,7 +39,7 @@ int stack_take_address6(struct pbuf *p, struct netif *netif);
 
 /* --- TCP --- */
 #define TCP_WND 524280 /* so many bytes of the guest may wait for a slow host */
-#define TCP_SND_BUF 524288
+#define TCP_SND_BUF 524288 /* twice what the guest takes at a time */
 #define TCP_SND_QUEUELEN 1024
 #define TCP_OVERSIZE 0 /* what is sent is not copied */
 #define TCP_MSL 5000 /* TIME-WAIT: there is no packet that could be late */
