@@ -70,15 +70,22 @@ static bool limit(int what, rlim_t value)
 	return !setrlimit(what, &(struct rlimit){value, value});
 }
 
+/* Where we run as root, that is too much. Root of a container may not be able to: then it has not the host's rights (monitor/jail.c). */
+static bool drop_root(void)
+{
+	if (geteuid())
+		return true;
+	return (!setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) &&
+		       !setresuid(NOBODY, NOBODY, NOBODY)) ||
+		errno == EPERM || errno == EINVAL;
+}
+
 bool lock_down(void)
 {
 	bool good = !prctl(PR_SET_PDEATHSIG, SIGKILL) && !prctl(PR_SET_DUMPABLE, 0);
 
 	good = good && !close_range(SOCKET + 1, ~0u, 0);
-	/* Where we run as root, that is too much. */
-	if (good && geteuid() == 0)
-		good = !setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) &&
-			!setresuid(NOBODY, NOBODY, NOBODY);
+	good = good && drop_root();
 #ifndef __SANITIZE_ADDRESS__
 	good = good && limit(RLIMIT_DATA, MEMORY_MAX);
 #endif
