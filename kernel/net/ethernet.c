@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Ethernet frames to and from a TAP device. ARP and neighbour discovery are lwIP's; here is what the device does for us
- * (checksums, dividing what is larger than the MTU), which the header ahead of each frame tells it, and the clock of
- * lwIP's tables: it ticks as long as there is traffic, and some time more. Ticks that nobody waited for are made up for.
+ * (checksums, dividing what is larger than the MTU), which the header ahead of each frame tells it; TCP's segments, which for that are
+ * put together again where they follow each other; and the clock of lwIP's tables: it ticks as long as there is traffic, and some
+ * time more. Ticks that nobody waited for are made up for.
  */
 #include <kernel/net/device.h>
 #include <dayfly/net.h>
