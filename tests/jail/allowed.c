@@ -338,6 +338,33 @@ static int use_net(void)
 	return 0;
 }
 
+/* Of the last instance, as a server has them. */
+#define LAST_DEVICE (DF_INSTANCES_MAX - 1)
+#define KEPT_KICK 40
+#define KEPT_WAKE 41
+
+static void open_device(void)
+{
+	move(eventfd(0, EFD_NONBLOCK), KEPT_KICK);
+	move(eventfd(7, EFD_NONBLOCK), KEPT_WAKE);
+}
+
+static void place_device(void)
+{
+	if (dup3(KEPT_KICK, JAIL_FD_KICK + LAST_DEVICE, O_CLOEXEC) < 0 ||
+		dup3(KEPT_WAKE, JAIL_FD_WAKE + LAST_DEVICE, O_CLOEXEC) < 0)
+		_exit(NOT_THERE);
+}
+
+static int use_device(void)
+{
+	uint64_t count = 1;
+
+	CHECK(write(JAIL_FD_KICK + LAST_DEVICE, &count, 8) == 8);
+	CHECK(read(JAIL_FD_WAKE + LAST_DEVICE, &count, 8) == 8 && count == 7);
+	return 0;
+}
+
 static void handle_tick(void)
 {
 	struct sigaction act = {.sa_handler = on_tick};
@@ -406,6 +433,8 @@ void test_allowed(void)
 {
 	static const struct deed reply = {
 		"stdout", redirect_stdout, NULL, use_stdout, LIVED, 0, false};
+	static const struct deed device = {"device", open_device, place_device, use_device, LIVED,
+		1ULL << KEPT_KICK | 1ULL << KEPT_WAKE, false};
 	struct deed snapshot = {"snapshot", open_snapshot, NULL, use_snapshot, LIVED,
 		1ULL << JAIL_FD_SNAPSHOT, false};
 
@@ -422,6 +451,7 @@ void test_allowed(void)
 	test_profile("run", JAIL_RUN);
 	for (size_t i = 0; i < sizeof(run) / sizeof(run[0]); i++)
 		run_deed("run", JAIL_RUN, &run[i]);
+	run_deed("serve", JAIL_SERVE, &device);
 	run_deed("thaw", JAIL_THAW, &reply);
 	run_deed("freeze", JAIL_FREEZE, &snapshot);
 	snapshot.want = KILLED;

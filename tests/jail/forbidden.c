@@ -150,6 +150,11 @@ static const struct call forbidden[] = {
 	{"seccomp", SYS_seccomp, {0, 0, 0}, false},
 	{"uname", SYS_uname, {P(memory)}, false},
 	{"fstat", SYS_fstat, {JAIL_FD_SOCKET, P(memory)}, false},
+	{"kick_read", SYS_read, {JAIL_FD_KICK, P(memory), 8}, false},
+	{"wake_write", SYS_write, {JAIL_FD_WAKE, P(memory), 8}, false},
+	{"life_write", SYS_write, {JAIL_FD_LIFE, P(memory), 1}, false},
+	{"life_send", SYS_sendto, {JAIL_FD_LIFE, P(memory), 1, 0, 0, 0}, false},
+	{"life_read", SYS_read, {JAIL_FD_LIFE, P(memory), 1}, false},
 };
 #define FORBIDDEN (sizeof(forbidden) / sizeof(forbidden[0]))
 
@@ -175,11 +180,6 @@ static const struct call forbidden_in_run[] = {
 	{"stat_other", SYS_newfstatat, {JAIL_FD_LIFE, P(""), P(memory), AT_EMPTY_PATH}, false},
 	{"watch_read", SYS_read, {JAIL_FD_WATCH, P(memory), 1}, false},
 	{"watch_seek", SYS_lseek, {JAIL_FD_WATCH, 0, 0}, false},
-	{"kick_read", SYS_read, {JAIL_FD_KICK, P(memory), 8}, false},
-	{"wake_write", SYS_write, {JAIL_FD_WAKE, P(memory), 8}, false},
-	{"life_write", SYS_write, {JAIL_FD_LIFE, P(memory), 1}, false},
-	{"life_send", SYS_sendto, {JAIL_FD_LIFE, P(memory), 1, 0, 0, 0}, false},
-	{"life_read", SYS_read, {JAIL_FD_LIFE, P(memory), 1}, false},
 	{"vm_read", SYS_read, {JAIL_FD_VM, P(memory), 1}, false},
 	{"timer_of_process", SYS_timer_create, {~1ULL << 3 | 2, 0, P(memory)}, false},
 };
