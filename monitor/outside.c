@@ -264,7 +264,7 @@ bool outside_ask(int socket, char what, const char *text)
 	if (!socket || length >= OUTSIDE_PATH_MAX)
 		return false;
 	if (length)
-		memcpy(request + 1, text, length);
+		memcpy(request + 1, text, length + 1);
 	return send(socket, request, 1 + length, MSG_NOSIGNAL) == (ssize_t)(1 + length);
 }
 
