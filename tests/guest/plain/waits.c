@@ -38,7 +38,7 @@ static void end_at_once(int signal)
 static void end_in_order(int signal)
 {
 	(void)signal;
-	nap(20000);
+	poll(NULL, 0, 20);
 	_exit(TAKEN);
 }
 
