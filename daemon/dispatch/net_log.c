@@ -2,6 +2,7 @@
 /* Lines of dayfly-net in functions' logs: see net_log.h. */
 #include "daemon/dispatch/net_log.h"
 
+#include "daemon/lines.h"
 #include "daemon/log.h"
 #include "host/cleanup.h"
 #include "host/str.h"
@@ -16,16 +17,13 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 1024
-
 struct reader {
 	LIST_ENTRY(reader) link;
 	int fd;
 	struct log *log; /* a reference */
 	char *function, *prefix; /* "dayfly: NAME: ", which a line of its own log need not say */
 	char version[24];
-	char line[LINE_MAX_BYTES + 1];
-	size_t used;
+	struct lines lines;
 };
 
 static struct {
@@ -49,6 +47,21 @@ static void reader_free(struct reader *reader)
 	free(reader);
 }
 
+static void say(void *context, char *line, size_t length)
+{
+	const struct reader *reader = context;
+	const struct log_event event = {
+		.function = reader->function,
+		.version = reader->version,
+		.level = LOG_LEVEL_WARNING,
+		.message =
+			line + (df_starts_with(line, reader->prefix) ? strlen(reader->prefix) : 0),
+	};
+
+	if (length)
+		log_event(reader->log, &event);
+}
+
 static struct reader *reader_new(const struct function *function)
 {
 	const char *name = function->config->name;
@@ -57,6 +70,7 @@ static struct reader *reader_new(const struct function *function)
 	if (!reader)
 		return NULL;
 	reader->fd = -1;
+	lines_begin(&reader->lines, say, reader);
 	reader->log = log_get(name);
 	reader->function = strdup(name);
 	reader->prefix = df_format("dayfly: %s: ", name);
@@ -67,50 +81,18 @@ static struct reader *reader_new(const struct function *function)
 	return NULL;
 }
 
-static void say(const struct reader *reader, const char *line)
-{
-	const struct log_event event = {
-		.function = reader->function,
-		.version = reader->version,
-		.level = LOG_LEVEL_WARNING,
-		.message =
-			line + (df_starts_with(line, reader->prefix) ? strlen(reader->prefix) : 0),
-	};
-
-	if (*line)
-		log_event(reader->log, &event);
-}
-
-/* What has no end in sight is a line, too. */
-static void say_lines(struct reader *reader, bool ended)
-{
-	char *at = reader->line, *end;
-
-	reader->line[reader->used] = '\0';
-	while ((end = memchr(at, '\n', reader->used - (size_t)(at - reader->line)))) {
-		*end = '\0';
-		say(reader, at);
-		at = end + 1;
-	}
-	if (ended || (at == reader->line && reader->used == LINE_MAX_BYTES)) {
-		say(reader, at);
-		reader->used = 0;
-		return;
-	}
-	reader->used -= (size_t)(at - reader->line);
-	memmove(reader->line, at, reader->used);
-}
-
 static void read_some(struct reader *reader)
 {
-	ssize_t n = read(reader->fd, reader->line + reader->used, LINE_MAX_BYTES - reader->used);
+	char bytes[1024];
+	ssize_t n = read(reader->fd, bytes, sizeof(bytes));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	reader->used += n > 0 ? (size_t)n : 0;
-	say_lines(reader, n <= 0);
-	if (n > 0)
+	if (n > 0) {
+		lines_add(&reader->lines, bytes, (size_t)n);
 		return;
+	}
+	lines_end(&reader->lines);
 	pthread_mutex_lock(&net_log.lock);
 	LIST_REMOVE(reader, link);
 	pthread_mutex_unlock(&net_log.lock);
@@ -183,9 +165,12 @@ int net_log_open(const struct function *function)
 	DF_CLOSE int theirs = -1;
 	int ends[2], error;
 
-	if (!reader || pipe2(ends, O_CLOEXEC) < 0) {
+	if (!reader)
+		return -ENOMEM;
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		error = -errno;
 		reader_free(reader);
-		return reader ? -errno : -ENOMEM;
+		return error;
 	}
 	reader->fd = ends[0];
 	theirs = ends[1];

@@ -223,14 +223,30 @@ static void add_tail(struct service *s, const char *bytes, size_t count)
 	df_str_cut(&s->tail, TAIL_MAX);
 }
 
+static void put_line(void *context, char *line, size_t length)
+{
+	const struct stream *stream = context;
+
+	log_output(stream->log, stream->service, stream->name, line, length);
+}
+
+static void begin_stream(struct stream *stream, struct log *log, const char *service,
+	const char *name)
+{
+	stream->log = log;
+	stream->service = service;
+	stream->name = name;
+	lines_begin(&stream->lines, put_line, stream);
+}
+
 /* Reads once. False: there is nothing more now. */
-static bool take_output(struct service *s, int *fd, struct lines *lines)
+static bool take_output(struct service *s, int *fd, struct stream *stream)
 {
 	static char buffer[READ_BYTES];
 	ssize_t got = *fd >= 0 ? read(*fd, buffer, sizeof(buffer)) : -1;
 
 	if (got > 0) {
-		lines_add(lines, buffer, (size_t)got);
+		lines_add(&stream->lines, buffer, (size_t)got);
 		if (!s->up_ns)
 			add_tail(s, buffer, (size_t)got);
 		return true;
@@ -252,8 +268,8 @@ static void drain(struct service *s)
 		if (!out && !errors)
 			break;
 	}
-	lines_end(&s->out);
-	lines_end(&s->errors);
+	lines_end(&s->out.lines);
+	lines_end(&s->errors.lines);
 }
 
 static void tell_end(struct service *s, int status, uint64_t now_ns)
@@ -363,8 +379,8 @@ static void start(struct service *s, uint64_t now_ns)
 	s->started_ns = now_ns;
 	s->due_ns = now_ns + s->function->config->boot_timeout_ms * MS;
 	df_str_clear(&s->tail);
-	lines_begin(&s->out, log, s->name, "stdout");
-	lines_begin(&s->errors, log, s->name, "stderr");
+	begin_stream(&s->out, log, s->name, "stdout");
+	begin_stream(&s->errors, log, s->name, "stderr");
 	set_state(s, SERVICE_STARTING);
 	error = launch_begin(&supervisor.settings, s->function, &s->process, &waits, &err);
 	if (error)

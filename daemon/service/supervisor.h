@@ -3,9 +3,9 @@
 #ifndef DAEMON_SERVICE_SUPERVISOR_H
 #define DAEMON_SERVICE_SUPERVISOR_H
 
+#include "daemon/lines.h"
 #include "daemon/service/check.h"
 #include "daemon/service/launch.h"
-#include "daemon/service/lines.h"
 #include "daemon/service/service.h"
 
 enum service_state {
@@ -15,6 +15,13 @@ enum service_state {
 	SERVICE_STOPPING, /* it was asked to end */
 	SERVICE_BACKING_OFF, /* it has ended and is started again soon */
 	SERVICE_FAILED, /* it has ended badly and is not to be started again */
+};
+
+/* Standard output or standard error, on its way into the log. */
+struct stream {
+	struct lines lines;
+	struct log *log; /* borrowed */
+	const char *service, *name; /* "stdout" or "stderr" */
 };
 
 struct service {
@@ -30,7 +37,7 @@ struct service {
 	/* What is; the supervisor alone changes it. */
 	enum service_state state;
 	struct launched process;
-	struct lines out, errors;
+	struct stream out, errors;
 	struct check check;
 	uint64_t started_ns, up_ns; /* of the process; up_ns is 0 until it is up */
 	uint64_t due_ns; /* when the state's time is over: STARTING, STOPPING, BACKING_OFF */

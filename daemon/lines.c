@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines: see lines.h. */
-#include "daemon/service/lines.h"
+#include "daemon/lines.h"
 
 #include <string.h>
 
-void lines_begin(struct lines *lines, struct log *log, const char *name, const char *stream)
+void lines_begin(struct lines *lines, void (*put)(void *context, char *line, size_t length),
+	void *context)
 {
-	lines->log = log;
-	lines->name = name;
-	lines->stream = stream;
+	lines->put = put;
+	lines->context = context;
 	lines->length = 0;
 }
 
@@ -18,8 +18,9 @@ static void put(struct lines *lines)
 
 	if (length && lines->text[length - 1] == '\r')
 		length--;
-	log_output(lines->log, lines->name, lines->stream, lines->text, length);
+	lines->text[length] = '\0';
 	lines->length = 0;
+	lines->put(lines->context, lines->text, length);
 }
 
 void lines_add(struct lines *lines, const char *bytes, size_t count)
@@ -27,7 +28,7 @@ void lines_add(struct lines *lines, const char *bytes, size_t count)
 	while (count) {
 		const char *end = memchr(bytes, '\n', count);
 		size_t part = end ? (size_t)(end - bytes) : count;
-		size_t room = sizeof(lines->text) - lines->length;
+		size_t room = LINES_MAX_BYTES - lines->length;
 
 		if (part > room) {
 			part = room;

@@ -7,22 +7,20 @@
 
 #include <cmocka.h>
 
-#include "daemon/service/lines.h"
+#include "daemon/lines.h"
+#include "host/str.h"
 
 #include <string.h>
 
-/* In the place of the log: the lines, each in brackets. */
+/* The lines, each in brackets. */
 static struct df_str got;
 
-void log_output(struct log *log, const char *function, const char *stream, const char *text,
-	size_t bytes)
+static void put(void *context, char *line, size_t length)
 {
-	assert_null(log);
-	assert_string_equal(function, "web");
-	assert_string_equal(stream, "stdout");
-	assert_true(bytes <= LOG_EVENT_MAX);
+	assert_ptr_equal(context, &got);
+	assert_int_equal(strlen(line), length);
 	df_str_add(&got, "[");
-	df_str_add_bytes(&got, text, bytes);
+	df_str_add_bytes(&got, line, length);
 	df_str_add(&got, "]");
 }
 
@@ -34,7 +32,7 @@ static void expect(const char *text, const char *lines)
 
 	for (size_t part = 1; part <= length; part = part < 20 ? part + 1 : 2 * part - 7) {
 		df_str_clear(&got);
-		lines_begin(&l, NULL, "web", "stdout");
+		lines_begin(&l, put, &got);
 		for (size_t at = 0; at < length; at += part)
 			lines_add(&l, text + at, part < length - at ? part : length - at);
 		lines_end(&l);
@@ -51,23 +49,23 @@ static void short_ones(void **state)
 	expect("\n", "[]");
 }
 
-/* LOG_EVENT_MAX bytes are one line; the next byte makes two of them. */
+/* LINES_MAX_BYTES bytes are one line; the next byte makes two of them. */
 static void long_ones(void **state)
 {
-	static char text[3 * LOG_EVENT_MAX], lines[3 * LOG_EVENT_MAX];
+	static char text[3 * LINES_MAX_BYTES], lines[3 * LINES_MAX_BYTES];
 
 	(void)state;
-	memset(text, 'x', LOG_EVENT_MAX);
-	strcpy(text + LOG_EVENT_MAX, "\ny\n");
-	memset(lines, 'x', LOG_EVENT_MAX + 1);
+	memset(text, 'x', LINES_MAX_BYTES);
+	strcpy(text + LINES_MAX_BYTES, "\ny\n");
+	memset(lines, 'x', LINES_MAX_BYTES + 1);
 	lines[0] = '[';
-	strcpy(lines + LOG_EVENT_MAX + 1, "][y]");
+	strcpy(lines + LINES_MAX_BYTES + 1, "][y]");
 	expect(text, lines);
-	strcpy(text + LOG_EVENT_MAX, "y\nz");
-	strcpy(lines + LOG_EVENT_MAX + 1, "][y][z]");
+	strcpy(text + LINES_MAX_BYTES, "y\nz");
+	strcpy(lines + LINES_MAX_BYTES + 1, "][y][z]");
 	expect(text, lines);
-	strcpy(text + LOG_EVENT_MAX, "");
-	strcpy(lines + LOG_EVENT_MAX + 1, "]");
+	strcpy(text + LINES_MAX_BYTES, "");
+	strcpy(lines + LINES_MAX_BYTES + 1, "]");
 	expect(text, lines);
 }
 
