@@ -39,4 +39,10 @@
 #define TCP_OOSEQ_MAX_PBUFS 512
 #define SO_REUSE 1
 
+/* To be called before lwIP looks at a segment with so many bytes of data (LWIP_HOOK_TCP_INPACKET_PCB). The peer's end takes no room, but lwIP cuts it
+ * off behind data that fill the window, and the peer sends it again after 1.5 s. */
+struct tcp_pcb;
+struct tcp_hdr;
+void lwip_take_end(struct tcp_pcb *pcb, const struct tcp_hdr *header, unsigned bytes);
+
 #endif

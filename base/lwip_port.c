@@ -37,6 +37,13 @@ void lwip_clock_tell(uint64_t now_ns)
 		tcp_tmr();
 }
 
+void lwip_take_end(struct tcp_pcb *pcb, const struct tcp_hdr *header, unsigned bytes)
+{
+	if ((TCPH_FLAGS(header) & TCP_FIN) && pcb->state >= ESTABLISHED &&
+		pcb->state != TIME_WAIT && header->seqno == pcb->rcv_nxt && bytes == pcb->rcv_wnd)
+		pcb->rcv_wnd++;
+}
+
 struct pbuf *lwip_packet_new(uint32_t bytes)
 {
 	/* With a byte to spare, rounded up or added: lwIP reads one behind TCP options that are cut off (tcp_parseopt). */

@@ -280,13 +280,14 @@ static void make_place(const struct tcp_pcb_listen *l)
 }
 
 /* ERR_OK: lwIP may have it. */
-signed char net_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header)
+signed char net_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header, unsigned bytes)
 {
 	uint8_t flags = TCPH_FLAGS(header);
 
 	/* Only these may come without an acknowledgement; lwIP would take their data. */
 	if (!(flags & (TCP_ACK | TCP_RST | TCP_SYN)))
 		return ERR_VAL;
+	lwip_take_end(pcb, header, bytes);
 	if ((flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_SYN)
 		return ERR_OK;
 	if (pcb->state == LISTEN)

@@ -45,6 +45,9 @@ int stack_take_address6(struct pbuf *p, struct netif *netif);
 #define TCP_MSL 5000 /* TIME-WAIT: there is no packet that could be late */
 #define TCP_LISTEN_BACKLOG 0
 
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
+	(lwip_take_end(pcb, header, (p)->tot_len), ERR_OK)
+
 uint32_t stack_random(void);
 #define LWIP_RAND() stack_random()
 #define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) stack_random()

@@ -66,8 +66,9 @@ const struct ip6_addr *ethernet_gateway6(struct netif *netif);
 /* tcp_event.c looks at a segment before lwIP does; an err_t. */
 struct tcp_pcb;
 struct tcp_hdr;
-signed char net_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) net_segment(pcb, header)
+signed char net_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header, unsigned bytes);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
+	net_segment(pcb, header, (p)->tot_len)
 
 /* Not guessed from a clock that stands still while the guest is frozen: random, and the generator has a new seed
  * behind each thaw. */
