@@ -18,13 +18,14 @@
 #define NOBODY 65534
 #define MEMORY_BYTES (1ull << 30)
 
+/* Where root is alone in its container there is nobody to become; its rights go all the same (confine_rights). */
 static int become_nobody(void)
 {
-	if (geteuid() == 0 &&
-		(setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return -errno;
-	return 0;
+	if (geteuid() != 0 ||
+		(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+			setresuid(NOBODY, NOBODY, NOBODY) == 0))
+		return 0;
+	return errno == EPERM || errno == EINVAL ? 0 : -errno;
 }
 
 static int set_limits(void)
