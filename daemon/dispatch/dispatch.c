@@ -114,6 +114,14 @@ static struct instance *pop_idle(struct function *function)
 	return instance;
 }
 
+/* From here on it counts among those that are busy, or not at all. */
+static void leave_queue(struct function *function, struct waiter *waiter)
+{
+	TAILQ_REMOVE(&function->waiters, waiter, link);
+	function->waiting--;
+	__atomic_sub_fetch(&dispatch.waiting, 1, __ATOMIC_RELAXED);
+}
+
 /* Gives it to who waits longest, else puts it back. */
 static void hand_out(struct function *function, struct instance *instance)
 {
@@ -123,7 +131,7 @@ static void hand_out(struct function *function, struct instance *instance)
 		TAILQ_INSERT_HEAD(&function->idle, instance, link);
 		return;
 	}
-	TAILQ_REMOVE(&function->waiters, waiter, link);
+	leave_queue(function, waiter);
 	use(instance);
 	waiter->instance = instance;
 	pthread_cond_signal(&waiter->wake);
@@ -237,10 +245,8 @@ static struct instance *wait_in_queue(struct function *function, struct waiter *
 	function->waiting++;
 	__atomic_add_fetch(&dispatch.waiting, 1, __ATOMIC_RELAXED);
 	(void)pthread_cond_timedwait(&waiter->wake, &function->lock, &until);
-	function->waiting--;
-	__atomic_sub_fetch(&dispatch.waiting, 1, __ATOMIC_RELAXED);
 	if (!waiter->instance)
-		TAILQ_REMOVE(&function->waiters, waiter, link);
+		leave_queue(function, waiter);
 	return waiter->instance;
 }
 
