@@ -97,8 +97,9 @@ def namespace(command, guest_port):
 
 @contextlib.contextmanager
 def behind_pasta(command, guest_port):
-    """The same behind pasta."""
+    """The same behind pasta, whose program would outlive it."""
     port = free_port()
+    command = [tool("setpriv"), "--pdeathsig", "KILL", "--", *command]
     pasta = [tool("pasta"), "--config-net", "-f", "-q", "-l", scratch("pasta.log", b""), "-t", f"{port}:{guest_port}", "--", *command]
     if os.geteuid() == 0:
         os.chmod(pasta[5], 0o666)
