@@ -5,9 +5,9 @@
  *
  * Bodies and answers are small (they fit into a pipe), so that one side can be written before the other is read. All else is 500.
  */
-#include <arpa/inet.h>
+#include "http_serve.h"
+
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,23 +107,10 @@ static void done(void *context, struct MHD_Connection *connection, void **state,
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in on = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct MHD_Daemon *daemon;
-	char byte;
-
 	if (argc < 2) {
 		fprintf(stderr, "usage: bench-http-cgi COMMAND...\n");
 		return 2;
 	}
 	command = argv + 1;
-	daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD,
-		0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &on, MHD_OPTION_NOTIFY_COMPLETED,
-		done, NULL, MHD_OPTION_END);
-	if (!daemon)
-		return 1;
-	printf("%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
-	fflush(stdout);
-	(void)!read(0, &byte, 1);
-	MHD_stop_daemon(daemon);
-	return 0;
+	return http_serve(answer, done);
 }

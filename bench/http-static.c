@@ -3,9 +3,9 @@
  * bench-http-static: the HTTP library of dayflyd, set up as dayflyd does (a thread per connection), with nothing behind it: takes
  * a body and answers with 100 bytes, or with the file that it is given. Prints its port; ends with its standard input.
  */
-#include <arpa/inet.h>
+#include "http_serve.h"
+
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,18 +52,6 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in on = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct MHD_Daemon *daemon;
-	char byte;
-
 	path = argc > 1 ? argv[1] : NULL;
-	daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD,
-		0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &on, MHD_OPTION_END);
-	if (!daemon)
-		return 1;
-	printf("%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
-	fflush(stdout);
-	(void)!read(0, &byte, 1);
-	MHD_stop_daemon(daemon);
-	return 0;
+	return http_serve(answer, NULL);
 }

@@ -105,9 +105,11 @@ static err_t received(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t 
 	if (!p)
 		conn->guest_ended = true;
 	else if (conn->input)
-		pbuf_cat(conn->input, p);
+		conn->input_last->next = p;
 	else
 		conn->input = p;
+	for (; p; p = p->next)
+		conn->input_last = p;
 	conn_set_busy(conn);
 	return ERR_OK;
 }

@@ -21,6 +21,7 @@ struct conn {
 	struct tcp_pcb *pcb; /* with the guest; NULL before it was asked, and when it has ended */
 	struct pbuf *syn; /* the guest's question, while the host is asked */
 	struct ends ends;
+	bool from_host; /* who asked for it */
 	bool open; /* both sides are connected */
 	bool is_busy;
 
@@ -33,7 +34,8 @@ struct conn {
 	bool told; /* and the guest knows */
 
 	/* From guest to host. */
-	struct pbuf *input;
+	struct pbuf *input,
+		*input_last; /* a chain of our own: lwIP counts a chain in 16 bits, and walks along it */
 	uint16_t offset; /* of the first one, what is gone already */
 	bool writable;
 	bool guest_ended;

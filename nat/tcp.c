@@ -164,7 +164,8 @@ static err_t ask_guest(struct conn *conn)
 /* A server that is published on an address of IPv6 may listen on IPv4 alone: then the gateway asks. */
 bool tcp_ask_otherwise(struct conn *conn)
 {
-	if (conn->open || conn->fd < 0 || IN6_IS_ADDR_V4MAPPED(&conn->ends.outside))
+	if (!conn->from_host || conn->open || conn->fd < 0 ||
+		IN6_IS_ADDR_V4MAPPED(&conn->ends.outside))
 		return false;
 	conn->ends.outside = df_ip_v4(DF_NET_GATEWAY);
 	return ask_guest(conn) == ERR_OK;
@@ -178,6 +179,7 @@ static void take(const struct listener *listener, int fd, const struct sockaddr_
 		close(fd);
 		return;
 	}
+	conn->from_host = true;
 	conn->ends = link_guest_view(from, listener->guest_port);
 	if (loop_add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, &conn->source) < 0 ||
 		ask_guest(conn) != ERR_OK)
